@@ -1,0 +1,102 @@
+"""From a name or a path to a hand model."""
+
+import functools
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minimal_hand_core.hand.mano import read_mano
+from minimal_hand_core.hand.mirror import mirror_parameters
+from minimal_hand_core.hand.model import HandModel
+from minimal_hand_core.hand.parameters import HandModelError, HandParameters
+from minimal_hand_core.hand.skeleton import SIDES
+
+OPEN_HAND = Path(__file__).resolve().parent.parent / 'assets' / 'open_hand.npz'
+
+_CHOICES = '"open", a hand model .npz, a MANO .pkl, or a folder with MANO_RIGHT.pkl or MANO_LEFT.pkl'
+
+
+def load_hand_model(
+    source: str | os.PathLike[str] = 'open',
+    side: str = 'right',
+    *,
+    dtype: torch.dtype = torch.float32,
+    repair_left: bool = True,
+) -> HandModel:
+    """Builds a hand model. Files are read once per process (again when they change).
+
+    Args:
+        source: 'open' (the open hand that comes with the package) or a path: an .npz in our form, a MANO .pkl, or a
+            folder that holds MANO_RIGHT.pkl, MANO_LEFT.pkl or both.
+        side: 'right' or 'left'. A file of the other side is mirrored. The side of an .npz is in the file, that of a
+            .pkl is taken from its name (RIGHT or LEFT); any other name is taken to be the side asked for.
+        dtype: of the model, torch.float32 or torch.float64.
+        repair_left: mend the known sign error in the x components of shapedirs in MANO's left-hand file.
+
+    Returns:
+        A module of its own for every call, on the CPU.
+
+    Raises:
+        HandModelError: unknown side, no such path, or a file that is not a hand model; says which and why.
+    """
+    if side not in SIDES:
+        raise HandModelError(f'side is {side!r}; it must be one of {", ".join(SIDES)}')
+    path = _resolve(source, side)
+    state = path.stat()
+    return HandModel(_read(str(path), side, repair_left, state.st_mtime_ns, state.st_size), dtype)
+
+
+def read_npz(path: str | os.PathLike[str]) -> HandParameters:
+    """Reads a hand in our own form: an .npz with the fields of HandParameters by name (posedirs may be missing).
+
+    Raises:
+        HandModelError: not such a file. Pickled objects inside are refused.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise HandModelError(f'{path} is not a hand model .npz: {error}') from error
+    wanted = ('side', 'vertices', 'faces', 'weights', 'shapedirs', 'joint_regressor', 'tip_vertices')
+    missing = [key for key in wanted if key not in arrays]
+    if missing:
+        raise HandModelError(f'{path} is not a hand model .npz: it lacks {", ".join(missing)}')
+    fields = {key: arrays[key] for key in wanted if key != 'side'}
+    return HandParameters(side=str(arrays['side']), posedirs=arrays.get('posedirs'), name=path.name, **fields)
+
+
+def _resolve(source: str | os.PathLike[str], side: str) -> Path:
+    if isinstance(source, str) and source == 'open':
+        return OPEN_HAND
+    path = Path(source).expanduser()
+    if path.is_dir():
+        for name in (f'MANO_{side.upper()}.pkl', 'MANO_RIGHT.pkl', 'MANO_LEFT.pkl'):
+            if (path / name).is_file():
+                return path / name
+        raise HandModelError(f'folder {path} holds neither MANO_RIGHT.pkl nor MANO_LEFT.pkl')
+    if not path.exists():
+        raise HandModelError(f'hand model {str(source)!r} does not exist; give {_CHOICES}')
+    return path
+
+
+# The time stamp and size are part of the key only: a file that was replaced is read again.
+@functools.lru_cache(maxsize=8)
+def _read(path: str, side: str, repair_left: bool, mtime_ns: int, size: int) -> HandParameters:
+    suffix = Path(path).suffix.lower()
+    if suffix == '.npz':
+        hand = read_npz(path)
+    elif suffix == '.pkl':
+        hand = read_mano(path, side=_named_side(path) or side, repair_left=repair_left)
+    else:
+        raise HandModelError(f'{path} is not a hand model; give {_CHOICES}')
+    return hand if hand.side == side else mirror_parameters(hand)
+
+
+def _named_side(path: str) -> str | None:
+    name = Path(path).stem.lower()
+    named = [side for side in SIDES if side in name]
+    return named[0] if len(named) == 1 else None

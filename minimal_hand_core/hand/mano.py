@@ -1,0 +1,207 @@
+"""Reading MANO's pickles without chumpy and without running what is inside them.
+
+A pickle may call anything it names. This reader knows a short list of names, most of them replaced by stand-ins that
+only keep data; any other name is an error. Source: fact sheet 3.1 (finger tips) and 3.3 (layout of the file).
+"""
+
+import io
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minimal_hand_core.hand.parameters import NUM_POSE_FEATURES, HandModelError, HandParameters
+from minimal_hand_core.hand.skeleton import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS
+
+NUM_VERTICES = 778
+TIP_VERTICES = {'right': (745, 317, 444, 556, 673), 'left': (745, 317, 445, 556, 673)}
+"""The vertices customarily taken as tips, thumb … little (fact sheet 3.1); other choices move them by millimetres."""
+
+KEYS = ('v_template', 'f', 'shapedirs', 'posedirs', 'J_regressor', 'weights', 'kintree_table')
+
+
+class _Kept:
+    """Stands in for a class of the pickle: keeps its state and does nothing."""
+
+    state: dict[str, Any]
+
+    def __init__(self, *args: Any) -> None:
+        self.state = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+    def get(self, key: str) -> Any:
+        # No state at all is possible: a pickle may create an object and never fill it.
+        return getattr(self, 'state', {}).get(key)
+
+
+class _Ch(_Kept):
+    pass
+
+
+class _Select(_Kept):
+    pass
+
+
+class _Csc(_Kept):
+    pass
+
+
+class _Csr(_Kept):
+    pass
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Python 3 writes bytes in old protocols as _codecs.encode(text, 'latin1')."""
+    if encoding not in ('latin1', 'latin-1'):
+        raise pickle.UnpicklingError(f'_codecs.encode to {encoding!r}')
+    return text.encode('latin1')
+
+
+def _new_kept(cls: type, base: type, state: Any) -> Any:
+    """What copyreg._reconstructor does, for our stand-ins only."""
+    if not (isinstance(cls, type) and issubclass(cls, _Kept)) or base is not object:
+        raise pickle.UnpicklingError(f'copyreg._reconstructor of {cls!r}')
+    return cls()
+
+
+def _numpy_names() -> dict[tuple[str, str], Any]:
+    probe = np.zeros(1)
+    reconstruct = probe.__reduce__()[0]
+    scalar = probe[0].__reduce__()[0]
+    names: dict[tuple[str, str], Any] = {('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype}
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        names[module, '_reconstruct'] = reconstruct
+        names[module, 'scalar'] = scalar
+    return names
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    **_numpy_names(),
+    ('chumpy.ch', 'Ch'): _Ch,
+    ('chumpy.reordering', 'Select'): _Select,
+    **{(module, 'csc_matrix'): _Csc for module in ('scipy.sparse.csc', 'scipy.sparse._csc')},
+    **{(module, 'csr_matrix'): _Csr for module in ('scipy.sparse.csr', 'scipy.sparse._csr')},
+    ('_codecs', 'encode'): _latin1,
+    ('copyreg', '_reconstructor'): _new_kept,
+    ('copy_reg', '_reconstructor'): _new_kept,
+    ('builtins', 'object'): object,
+    ('__builtin__', 'object'): object,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise HandModelError(f'{module}.{name}') from None
+
+
+def read_mano_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the dictionary of a MANO pickle; chumpy objects and sparse matrices come back as plain arrays.
+
+    Raises:
+        HandModelError: the file cannot be read, is not a pickled dictionary, or names something that MANO's files do
+            not contain (nothing of it has been called then).
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise HandModelError(f'{path} cannot be read: {error.strerror}') from error
+    try:
+        data = _Unpickler(io.BytesIO(content), encoding='latin1').load()
+    except HandModelError as error:
+        raise HandModelError(f'{path} is refused: it names {error}, which no MANO file contains') from None
+    except Exception as error:  # A broken pickle can raise anything.
+        raise HandModelError(f'{path} is not a MANO pickle: {type(error).__name__}: {error}') from error
+    if not isinstance(data, dict):
+        raise HandModelError(f'{path} is not a MANO pickle: it holds {type(data).__name__}, not a dictionary')
+    return {key: _plain(value, path, key) for key, value in data.items()}
+
+
+def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bool = True) -> HandParameters:
+    """Reads MANO_RIGHT.pkl or MANO_LEFT.pkl.
+
+    Args:
+        path: the file.
+        side: the side the file holds; the file itself does not say.
+        repair_left: for side 'left', negate the x components of shapedirs, whose sign is wrong in MANO's own left file.
+
+    Returns:
+        The first ten shape directions and everything else as in the file; the tips are TIP_VERTICES[side].
+
+    Raises:
+        HandModelError: as read_mano_dict, or a key is missing, or an array has another shape than MANO's.
+    """
+    data = read_mano_dict(path)
+    missing = [key for key in KEYS if key not in data]
+    if missing:
+        raise HandModelError(f'{path} is not a MANO file: it lacks {", ".join(missing)}')
+
+    def array(key: str, fits: Callable[[tuple[int, ...]], bool], wanted: str) -> np.ndarray:
+        value = data[key]
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in 'fiu' or not fits(value.shape):
+            found = f'{value.shape} of {value.dtype}' if isinstance(value, np.ndarray) else type(value).__name__
+            raise HandModelError(f'{path}: {key} must be {wanted}, found {found}')
+        return value
+
+    count = NUM_VERTICES
+    vertices = array('v_template', lambda s: s == (count, 3), f'({count}, 3) numbers')
+    faces = array('f', lambda s: len(s) == 2 and s[1] == 3, '(F, 3) integers')
+    shapedirs = array(
+        'shapedirs',
+        lambda s: len(s) == 3 and s[:2] == (count, 3) and s[2] >= NUM_BETAS,
+        f'({count}, 3, {NUM_BETAS} or more) numbers',
+    )[:, :, :NUM_BETAS]
+    posedirs = array('posedirs', lambda s: s == (count, 3, NUM_POSE_FEATURES), f'({count}, 3, {NUM_POSE_FEATURES})')
+    regressor = array('J_regressor', lambda s: s == (NUM_JOINTS, count), f'({NUM_JOINTS}, {count}) numbers')
+    weights = array('weights', lambda s: s == (count, NUM_JOINTS), f'({count}, {NUM_JOINTS}) numbers')
+    tree = array('kintree_table', lambda s: s == (2, NUM_JOINTS), f'(2, {NUM_JOINTS}) integers')
+    parents = tuple(int(parent) for parent in tree[0, 1:])
+    if parents != JOINT_PARENTS[1:]:
+        raise HandModelError(f"{path}: kintree_table gives parents {parents}, MANO's are {JOINT_PARENTS[1:]}")
+
+    if side == 'left' and repair_left:
+        shapedirs = shapedirs * np.array([-1.0, 1.0, 1.0])[:, None]
+    return HandParameters(
+        side=side,
+        vertices=vertices,
+        faces=faces.astype(np.int64),
+        weights=weights,
+        shapedirs=shapedirs,
+        posedirs=posedirs,
+        joint_regressor=regressor,
+        tip_vertices=np.array(TIP_VERTICES[side]),
+        name=Path(path).name,
+    )
+
+
+def _plain(value: Any, path: Path, key: str) -> Any:
+    if not isinstance(value, _Kept):
+        return value
+    try:
+        if isinstance(value, _Select):
+            flat = np.asarray(_plain(value.get('a'), path, key)).ravel()
+            return flat[np.asarray(value.get('idxs'))].reshape(tuple(value.get('preferred_shape')))
+        if isinstance(value, _Ch):
+            return np.array(_plain(value.get('x'), path, key), dtype=np.float64)
+        return _dense(value)
+    except (TypeError, ValueError, IndexError) as error:
+        raise HandModelError(f'{path}: {key} cannot be turned into an array: {error}') from error
+
+
+def _dense(matrix: _Kept) -> np.ndarray:
+    """A compressed sparse matrix, by its own three arrays, to a dense one."""
+    rows, columns = (int(size) for size in (matrix.get('_shape') or matrix.get('shape')))
+    data, indices, indptr = (np.asarray(matrix.get(key)) for key in ('data', 'indices', 'indptr'))
+    major, minor = (columns, rows) if isinstance(matrix, _Csc) else (rows, columns)
+    dense = np.zeros((major, minor))
+    # Entries that stand twice are added, as the format has it.
+    np.add.at(dense, (np.repeat(np.arange(major), np.diff(indptr)), indices), data)
+    return dense.T if isinstance(matrix, _Csc) else dense
