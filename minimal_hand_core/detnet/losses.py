@@ -1,0 +1,77 @@
+"""The training loss of the small network.
+
+Heat: cross-entropy between the target's shares and the predicted ones over 1,024 cells and the cell "not here"
+(a joint outside the crop, and every joint of a picture without a hand, belongs there). It needs no balance between
+the few bright and the many dark cells, which is what a squared loss on heat maps spends most of its training on.
+
+Delta and location: Huber distance, averaged over the cells with the target's heat as weight, so the error's size sets
+the step's size; the peers take one un-squared norm over the whole batch, which does not (fact sheet 10.1, 11).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from minimal_hand_core.detnet.targets import delta_targets, heat_targets
+from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
+
+
+class DetNetLoss(NamedTuple):
+    """Scalar tensors; `total` is what is minimised."""
+
+    total: Tensor
+    heat: Tensor
+    delta: Tensor
+    location: Tensor
+
+
+def small_loss(
+    logits: tuple[Tensor, Tensor, Tensor],
+    uv: Tensor,
+    xyz: Tensor,
+    weight: Tensor,
+    weight_3d: Tensor,
+    *,
+    delta_factor: float = 1.0,
+    location_factor: float = 5.0,
+) -> DetNetLoss:
+    """Loss of one batch.
+
+    Args:
+        logits: heat (B, 21, 32, 32), delta (B, 63, 32, 32), location (B, 63, 32, 32), from `SmallNet.logits`.
+        uv: (B, 21, 2) crop pixels.
+        xyz: (B, 21, 3) network units.
+        weight: (B, 21) weight of each 2D label.
+        weight_3d: (B,) weight of the 3D labels; 0 where there are none. A batch without any has 3D terms of 0.
+    """
+    heat, delta, location = logits
+    b = heat.shape[0]
+    target = heat_targets(uv)
+    mass = target.sum(dim=(-2, -1), keepdim=True)
+    share = target / mass.clamp_min(1e-6)
+    present = (mass > 0).to(heat.dtype)[..., 0, 0]
+
+    flat = heat.reshape(b, NUM_KEYPOINTS, -1)
+    log_share = functional.log_softmax(torch.cat([flat, torch.zeros_like(flat[..., :1])], dim=-1), dim=-1)
+    cross = -(share.reshape(b, NUM_KEYPOINTS, -1) * log_share[..., :-1]).sum(-1) - (1 - present) * log_share[..., -1]
+    heat_loss = (weight * cross).sum() / weight.sum().clamp_min(1e-6)
+
+    parents = torch.tensor(KEYPOINT_PARENTS, device=xyz.device)
+    weight_3d = weight_3d[:, None] * present  # only where the joint is in the crop is there a place to read it
+    location_loss = _map_loss(location, xyz, share, weight_3d)
+    delta_loss = _map_loss(delta, delta_targets(xyz, parents), share, weight_3d)
+    total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
+    return DetNetLoss(total, heat_loss.detach(), delta_loss.detach(), location_loss.detach())
+
+
+def _map_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Huber distance between maps (B, 63, 32, 32) and the constant target (B, 21, 3), weighted by share and weight."""
+    b, _, h, w = maps.shape
+    maps = maps.reshape(b, NUM_KEYPOINTS, 3, h, w)
+    distance = functional.huber_loss(maps, target[..., None, None].expand_as(maps), reduction='none', delta=0.1)
+    per_joint = (distance.sum(2) * share).sum(dim=(-2, -1)) / 0.1
+    return (weight * per_joint).sum() / weight.sum().clamp_min(1.0)

@@ -1,0 +1,102 @@
+"""DetNet: a crop of a right hand → heat, delta and location maps.
+
+Two backbones give the same maps: ``resnet50``, the network of the paper with the peer's checkpoint layout, and
+``small``, ours, made for a CPU.
+
+Source: fact sheet 2.1 (input), 2.2 (layers), 2.8 (initialisation).
+"""
+
+import torch
+from torch import nn
+
+from minimal_hand_core.detnet.heads import MapHead, position_channels
+from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.resnet import FEATURE_CHANNELS, DilatedResNet50
+from minimal_hand_core.detnet.small import SmallNet
+from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
+
+BACKBONES = ('resnet50', 'small')
+CROP_SIZE = 128
+"""Pixels along a side of the crop."""
+MAP_SIZE = 32
+"""Cells along a side of a map; a cell covers 4×4 pixels of the crop."""
+
+
+class DetNet(nn.Module):
+    """The keypoint network.
+
+    Args:
+        backbone: ``'resnet50'`` (13.0 M parameters, 13.8 G multiply-adds) or ``'small'``.
+
+    Raises:
+        ValueError: the backbone is neither of them.
+    """
+
+    positions: torch.Tensor
+
+    def __init__(self, backbone: str = 'resnet50') -> None:
+        super().__init__()
+        self.backbone = backbone
+        if backbone == 'small':
+            self.small = SmallNet()
+        elif backbone == 'resnet50':
+            # Each head also sees what the heads before it said.
+            heat_inputs = FEATURE_CHANNELS + 2
+            delta_inputs = heat_inputs + NUM_KEYPOINTS
+            self.resnet50 = DilatedResNet50()
+            self.hmap_0 = MapHead(heat_inputs, NUM_KEYPOINTS)
+            self.dmap_0 = MapHead(delta_inputs, 3 * NUM_KEYPOINTS)
+            self.lmap_0 = MapHead(delta_inputs + 3 * NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
+            # Not persistent: a constant has no place in a checkpoint, and the peer's files do not have it.
+            self.register_buffer('positions', position_channels(MAP_SIZE), persistent=False)
+            self._initialise()
+        else:
+            raise ValueError(f'unknown DetNet backbone {backbone!r}: choose one of {", ".join(BACKBONES)}')
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode='fan_in', nonlinearity='relu')
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> DetNetOutput:
+        """Maps of a batch of crops.
+
+        Args:
+            images: (B, 3, 128, 128) float, RGB, pixel / 255 − 0.5 (so −0.5…0.5), of right hands; a left hand is
+                mirrored left to right before.
+
+        Returns:
+            heatmaps (B, 21, 32, 32), deltas and locations (B, 21, 3, 32, 32); see ``DetNetOutput``.
+
+        Raises:
+            ValueError: the shape is another, or the numbers are not floating point.
+        """
+        _check_images(images)
+        if self.backbone == 'small':
+            return self.small(images)
+        features = self.resnet50(images)  # (B, 256, 32, 32)
+        positions = self.positions.to(features.dtype).expand(features.shape[0], -1, -1, -1)
+        features = torch.cat((features, positions), dim=1)  # (B, 258, 32, 32)
+        heatmaps = torch.sigmoid(self.hmap_0(features))
+        features = torch.cat((features, heatmaps), dim=1)  # (B, 279, 32, 32)
+        deltas = self.dmap_0(features)
+        locations = self.lmap_0(torch.cat((features, deltas), dim=1))  # from (B, 342, 32, 32)
+        # Channel 3·j + c is coordinate c of keypoint j.
+        return DetNetOutput(
+            heatmaps,
+            deltas.unflatten(1, (NUM_KEYPOINTS, 3)),
+            locations.unflatten(1, (NUM_KEYPOINTS, 3)),
+        )
+
+
+def _check_images(images: torch.Tensor) -> None:
+    # The batch size is never looked at, so that an exporter may leave it open; a tracer would record the comparisons.
+    if torch.jit.is_tracing():
+        return
+    wanted = (3, CROP_SIZE, CROP_SIZE)
+    if images.ndim != 4 or tuple(images.shape[1:]) != wanted:
+        raise ValueError(f'DetNet images have shape {tuple(images.shape)}: give (B, 3, {CROP_SIZE}, {CROP_SIZE})')
+    if not images.is_floating_point():
+        raise ValueError(f'DetNet images are {images.dtype}: give floating point RGB, pixel / 255 - 0.5')

@@ -1,0 +1,23 @@
+"""The three maps that every DetNet returns."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class DetNetOutput(NamedTuple):
+    """Maps of a batch of B crops, float, on a grid of 32×32 cells (one cell = 4×4 pixels of the 128×128 crop).
+
+    heatmaps: (B, 21, 32, 32), where each keypoint is. A certain keypoint is a Gaussian of σ = 1 cell and peak 1,
+        thus of mass 2π; less mass is less certainty.
+    deltas: (B, 21, 3, 32, 32), direction of the bone that ends at the keypoint (parent → keypoint, unit vector,
+        camera axes: x right, y down, z forward), meaningful near the keypoint's peak.
+    locations: (B, 21, 3, 32, 32), position of the keypoint in network units, (X − X9) / |X9 − X0|, camera axes,
+        meaningful near the keypoint's peak.
+
+    Source: fact sheet 1.4, 2.2 and 2.3.
+    """
+
+    heatmaps: torch.Tensor
+    deltas: torch.Tensor
+    locations: torch.Tensor

@@ -1,0 +1,183 @@
+"""The small DetNet: an inverted-residual network with a feature pyramid, made for two CPU cores.
+
+It answers what the peers' ResNet-50 answers (heat maps, delta maps and location maps of 32×32 cells, fact sheet 2.3)
+at about one eightieth of the cost. Two things differ on purpose:
+
+* The heat map of a joint is a share of one probability over the 1,024 cells *and* a "not in this crop" cell, so that
+  missing mass is the network's own word that a joint is not there. It is scaled by 2π, the mass of a Gaussian of one
+  cell's standard deviation, so that a certain joint peaks at 1 as in the peers' maps.
+* Pixels outside a joint's neighbourhood carry no location of that joint; read the maps where the heat is.
+
+Layout: inverted residuals with linear bottlenecks (Sandler et al. 2018, MobileNetV2), squeeze by lateral 1×1
+convolutions and top-down sums (Lin et al. 2017, feature pyramid networks).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
+
+HEAT_MASS = 2.0 * math.pi
+"""Sum of a Gaussian of σ = 1 cell and peak 1; the full mass of one joint's heat map."""
+
+# (kind, expansion, channels, blocks, stride of the first block, kernel); each row ends one resolution.
+_STAGES = (
+    ('fused', 3, 32, 2, 2, 3),  # 32×32
+    ('fused', 4, 48, 1, 2, 3),  # 16×16
+    ('inverted', 4, 48, 2, 1, 5),
+    ('inverted', 4, 96, 4, 2, 3),  # 8×8
+    ('inverted', 4, 160, 3, 2, 5),  # 4×4
+)
+_PYRAMID_STAGES = (0, 2, 3, 4)
+_PYRAMID_CHANNELS = 64
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution without bias, batch norm, and ReLU unless `act` is off; keeps the size when stride is 1."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, *, stride: int = 1, groups: int = 1, act: bool = True) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(cout),
+        ]
+        if act:
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """Expansion → depthwise k×k → 1×1 linear projection, with a shortcut where shapes allow.
+
+    `fused` replaces expansion and depthwise by one dense k×k convolution (Tan & Le 2021, EfficientNetV2): more
+    arithmetic but far less memory traffic, which is what costs time at the high resolutions.
+    """
+
+    def __init__(self, cin: int, cout: int, *, fused: bool, expansion: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        width = cin * expansion
+        if fused:
+            wide = [ConvNormAct(cin, width, kernel, stride=stride)]
+        else:
+            wide = [ConvNormAct(cin, width, 1), ConvNormAct(width, width, kernel, stride=stride, groups=width)]
+        self.body = nn.Sequential(*wide, ConvNormAct(width, cout, 1, act=False))
+        self.residual = stride == 1 and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x)
+        return x + y if self.residual else y
+
+
+class Smooth(nn.Sequential):
+    """Depthwise 5×5 then pointwise: mixes one pyramid level after the coarser one was added."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(ConvNormAct(channels, channels, 5, groups=channels), ConvNormAct(channels, channels, 1))
+
+
+class Head(nn.Sequential):
+    """1×1 mixing, then one biased 1×1 prediction; the pyramid has already looked around."""
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__()
+        self.project = ConvNormAct(cin, _PYRAMID_CHANNELS, 1)
+        self.prediction = nn.Conv2d(_PYRAMID_CHANNELS, cout, 1)
+
+
+class SmallNet(nn.Module):
+    """Backbone, pyramid and three chained heads.
+
+    Args of `forward`:
+        images: (B, 3, 128, 128) float, RGB, −0.5…0.5.
+
+    Returns:
+        DetNetOutput: heat maps (B, 21, 32, 32) in 0…2π with a sum of at most 2π per joint; delta maps and location
+        maps (B, 21, 3, 32, 32) in network units.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvNormAct(3, 24, 3, stride=2)
+        channels = 24
+        stages: list[nn.Module] = []
+        widths: list[int] = []
+        for kind, expansion, width, blocks, stride, kernel in _STAGES:
+            layers = []
+            for i in range(blocks):
+                block = InvertedResidual(
+                    channels,
+                    width,
+                    fused=kind == 'fused',
+                    expansion=expansion,
+                    stride=stride if i == 0 else 1,
+                    kernel=kernel,
+                )
+                layers.append(block)
+                channels = width
+            stages.append(nn.Sequential(*layers))
+            widths.append(width)
+        self.stages = nn.ModuleList(stages)
+        self.lateral = nn.ModuleList(ConvNormAct(widths[i], _PYRAMID_CHANNELS, 1, act=False) for i in _PYRAMID_STAGES)
+        self.smooth = nn.ModuleList(Smooth(_PYRAMID_CHANNELS) for _ in _PYRAMID_STAGES)
+        # The peers append two coordinate channels; in front of 1×1 convolutions a projected sum says the same for less.
+        self.place = nn.Conv2d(2, _PYRAMID_CHANNELS, 1, bias=False)
+        self.heat = Head(_PYRAMID_CHANNELS, NUM_KEYPOINTS)
+        self.delta = Head(_PYRAMID_CHANNELS + NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
+        self.location = Head(_PYRAMID_CHANNELS + 4 * NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
+        axis = torch.linspace(-1.0, 1.0, 32)
+        position = torch.stack([axis.expand(32, 32), axis[:, None].expand(32, 32)])
+        self.register_buffer('position', position[None].contiguous(), persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for head in (self.heat, self.delta, self.location):
+            nn.init.normal_(head.prediction.weight, std=0.01)
+        # Without this the 1,024 cells would start with almost all of the mass and the "not here" cell with none.
+        nn.init.constant_(self.heat.prediction.bias, -math.log(1024.0))
+
+    def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Heat logits (B, 21, 32, 32) before normalisation, and the delta and location maps (B, 63, 32, 32).
+
+        The training loss takes logits because the logarithm of a rounded probability has no gradient worth having.
+        """
+        x = self.stem(images)
+        levels = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i in _PYRAMID_STAGES:
+                levels.append(x)
+        y: Tensor | None = None
+        for lateral, smooth, level in zip(
+            reversed(list(self.lateral)), reversed(list(self.smooth)), reversed(levels), strict=True
+        ):
+            side = lateral(level)
+            if y is not None:
+                side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
+            y = smooth(side)
+        assert y is not None
+        features = y + self.place(self.get_buffer('position'))
+        heat = self.heat(features)
+        # The 3D heads see where each joint is, as a bounded map.
+        features = torch.cat([features, torch.sigmoid(heat)], dim=1)
+        delta = self.delta(features)
+        location = self.location(torch.cat([features, delta], dim=1))
+        return heat, delta, location
+
+    def forward(self, images: Tensor) -> DetNetOutput:
+        heat, delta, location = self.logits(images)
+        b, j, h, w = heat.shape
+        flat = heat.reshape(b, j, h * w)
+        absent = torch.zeros_like(flat[..., :1])
+        share = torch.softmax(torch.cat([flat, absent], dim=-1), dim=-1)[..., : h * w]
+        return DetNetOutput(
+            heatmaps=(HEAT_MASS * share).reshape(b, j, h, w),
+            deltas=delta.reshape(b, j, 3, h, w),
+            locations=location.reshape(b, j, 3, h, w),
+        )

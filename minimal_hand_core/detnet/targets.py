@@ -1,0 +1,35 @@
+"""Keypoints of a crop → target heat maps of the network's 32×32 cells."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CELLS = 32
+STRIDE = 4
+"""Crop pixels per cell; the centre of cell c is pixel 4·(c + 0.5) − 0.5."""
+
+
+def heat_targets(uv: Tensor, sigma: float = 1.0) -> Tensor:
+    """Gaussians of peak 1 round each keypoint, never truncated to whole cells.
+
+    Args:
+        uv: (B, 21, 2) float, crop pixels (x, y), pixel centres at integers; may lie outside the crop.
+        sigma: standard deviation in cells.
+
+    Returns:
+        (B, 21, 32, 32) float; all zero for a keypoint whose nearest cell is outside the map, where the peers still
+        count a joint up to four cells outside as valid (fact sheet 2.6).
+    """
+    cell = (uv + 0.5) / STRIDE - 0.5
+    axis = torch.arange(CELLS, dtype=uv.dtype, device=uv.device)
+    square = (axis - cell[..., None]).square()  # (B, 21, 2, 32)
+    profile = torch.exp(-square / (2 * sigma**2))
+    inside = ((cell > -0.5) & (cell < CELLS - 0.5)).all(-1)
+    maps = profile[:, :, 1, :, None] * profile[:, :, 0, None, :]
+    return maps * inside[..., None, None]
+
+
+def delta_targets(xyz: Tensor, parents: Tensor) -> Tensor:
+    """(B, 21, 3) joints → (B, 21, 3) unit vectors from parent to child; zero for the wrist (fact sheet 2.6)."""
+    return torch.nn.functional.normalize(xyz - xyz[:, parents], dim=-1, eps=1e-6)

@@ -1,0 +1,122 @@
+"""Targets and loss of the small network."""
+
+import pytest
+import torch
+
+from minimal_hand_core.detnet.decode import decode
+from minimal_hand_core.detnet.losses import small_loss
+from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.small import HEAT_MASS, SmallNet
+from minimal_hand_core.detnet.targets import delta_targets, heat_targets
+
+
+def _batch(seed=0, hands=2):
+    generator = torch.Generator().manual_seed(seed)
+    uv = 20 + 88 * torch.rand(hands, 21, 2, generator=generator)
+    xyz = torch.randn(hands, 21, 3, generator=generator)
+    return uv, xyz, torch.ones(hands, 21), torch.ones(hands)
+
+
+def test_targets_decode_to_the_keypoints_they_were_made_from():
+    uv, xyz, _, _ = _batch()
+    locations = xyz[..., None, None].expand(-1, -1, -1, 32, 32)
+    found = decode(DetNetOutput(heat_targets(uv), locations, locations))
+    torch.testing.assert_close(found.uv, uv, atol=0.02, rtol=0)
+    torch.testing.assert_close(found.xyz, xyz, atol=1e-4, rtol=1e-4)
+
+
+def test_a_keypoint_outside_the_crop_has_no_target():
+    uv = torch.tensor([[[-0.6, 60.0], [-0.4, 60.0], [127.4, 60.0], [127.6, 60.0]]])
+    present = heat_targets(uv).sum((-1, -2)) > 0
+    assert present.tolist() == [[False, True, True, False]]
+
+
+def test_deltas_are_unit_vectors_and_zero_for_the_wrist():
+    _, xyz, _, _ = _batch()
+    delta = delta_targets(xyz, torch.tensor([0, 0, *range(1, 20)]))
+    assert (delta[:, 0] == 0).all()
+    torch.testing.assert_close(delta[:, 1:].norm(dim=-1), torch.ones(2, 20))
+
+
+def _perfect_logits(uv, xyz, parents):
+    share = heat_targets(uv)
+    share = share / share.sum((-1, -2), keepdim=True).clamp_min(1e-9)
+    heat = torch.log(share.clamp_min(1e-12)) + 12  # +12: nearly all mass in the cells, none in "not here"
+    maps = lambda v: v.reshape(len(uv), 63, 1, 1).expand(-1, -1, 32, 32)  # noqa: E731
+    return heat, maps(delta_targets(xyz, parents)), maps(xyz)
+
+
+def test_the_perfect_answer_costs_less_than_any_neighbour():
+    from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS
+
+    uv, xyz, weight, weight_3d = _batch()
+    parents = torch.tensor(KEYPOINT_PARENTS)
+    perfect = small_loss(_perfect_logits(uv, xyz, parents), uv, xyz, weight, weight_3d)
+    assert perfect.location == 0
+    assert perfect.delta == 0
+    moved = small_loss(_perfect_logits(uv + 4, xyz, parents), uv, xyz, weight, weight_3d)
+    assert moved.heat > perfect.heat + 0.1
+    bent = small_loss(_perfect_logits(uv, xyz + 0.1, parents), uv, xyz, weight, weight_3d)
+    assert bent.location > 0
+
+
+def test_weights_switch_terms_off():
+    uv, xyz, weight, _ = _batch()
+    logits = tuple(torch.randn(2, c, 32, 32, generator=torch.Generator().manual_seed(1)) for c in (21, 63, 63))
+    none = small_loss(logits, uv, xyz, weight, torch.zeros(2))
+    assert none.location == 0 and none.delta == 0
+    assert torch.isfinite(none.total)
+    nothing = small_loss(logits, uv, xyz, torch.zeros(2, 21), torch.zeros(2))
+    assert float(nothing.total) == 0
+
+
+def test_an_absent_joint_is_taught_to_have_no_heat():
+    uv = torch.full((1, 21, 2), -1e4)
+    xyz, weight = torch.zeros(1, 21, 3), torch.ones(1, 21)
+    maps = torch.zeros(1, 63, 32, 32)
+    quiet = small_loss((torch.full((1, 21, 32, 32), -20.0), maps, maps), uv, xyz, weight, torch.zeros(1))
+    loud = small_loss((torch.full((1, 21, 32, 32), 1.0), maps, maps), uv, xyz, weight, torch.zeros(1))
+    assert float(quiet.heat) < 1e-3 < float(loud.heat)
+
+
+def test_small_net_heat_is_a_share_of_one_probability():
+    torch.manual_seed(0)
+    net = SmallNet().eval()
+    with torch.inference_mode():
+        output = net(torch.rand(2, 3, 128, 128) - 0.5)
+    assert output.heatmaps.shape == (2, 21, 32, 32)
+    assert output.deltas.shape == output.locations.shape == (2, 21, 3, 32, 32)
+    mass = output.heatmaps.sum((-1, -2))
+    assert (output.heatmaps >= 0).all() and (mass <= HEAT_MASS * 1.0001).all() and (mass > 0).all()
+
+
+def test_small_net_learns_one_batch():
+    torch.manual_seed(0)
+    net = SmallNet()
+    uv, xyz, weight, weight_3d = _batch(hands=4)
+    images = torch.rand(4, 3, 128, 128) - 0.5
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(12):
+        loss = small_loss(net.logits(images), uv, xyz, weight, weight_3d)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        losses.append(float(loss.total.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_gradient_reaches_every_parameter():
+    torch.manual_seed(0)
+    net = SmallNet()
+    uv, xyz, weight, weight_3d = _batch()
+    small_loss(net.logits(torch.rand(2, 3, 128, 128) - 0.5), uv, xyz, weight, weight_3d).total.backward()
+    missing = [name for name, p in net.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert missing == []
+
+
+def test_wrong_shapes_fail_loudly():
+    uv, xyz, weight, weight_3d = _batch()
+    logits = torch.zeros(2, 20, 32, 32), torch.zeros(2, 63, 32, 32), torch.zeros(2, 63, 32, 32)
+    with pytest.raises(RuntimeError):
+        small_loss(logits, uv, xyz, weight, weight_3d)
