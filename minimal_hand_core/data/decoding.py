@@ -1,0 +1,73 @@
+"""Encoded pictures (JPEG, PNG, …) → BGR arrays, with every defect named.
+
+OpenCV returns half a picture for a JPEG that was cut off and only prints to stderr; here that is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from minimal_hand_core.tracking.picture import PictureError
+
+_JPEG_START = b'\xff\xd8\xff'
+_JPEG_SCAN = b'\xff\xda'
+_JPEG_END = b'\xff\xd9'
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+_PNG_END = b'IEND'
+
+
+def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
+    """Decode one picture; its EXIF orientation is applied, an alpha channel dropped.
+
+    Args:
+        data: (N,) uint8, the bytes of the file or message.
+        name: what to call it in errors, e.g. its path.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        PictureError: empty, cut off, not a picture, grey, or more than 8 bits per channel.
+    """
+    if data.size == 0:
+        raise PictureError(f'{name} is empty: give a JPEG, PNG or other picture')
+    raw = data.tobytes()
+    if _is_cut_off(raw):
+        raise PictureError(f'{name} is cut off: its end is missing after {len(raw)} bytes')
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    except cv2.error as error:
+        raise PictureError(f'{name} cannot be decoded: {str(error).splitlines()[0]}') from None
+    if picture is None:
+        raise PictureError(f'{name} cannot be decoded: it is corrupt, or no picture of a known format')
+    if picture.dtype != np.uint8:
+        raise PictureError(f'{name} has {picture.dtype} channels: give 8 bits per channel')
+    if picture.ndim != 3:
+        raise PictureError(f'{name} is grey: give a colour picture')
+    return picture
+
+
+def load_picture(path: Path | str) -> np.ndarray:
+    """Read one picture file, (H, W, 3) uint8 BGR.
+
+    Raises:
+        PictureError: as decode_picture, or the file cannot be read; the message begins with the path.
+    """
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except OSError as error:
+        raise PictureError(f'{path} cannot be read: {error.strerror}') from None
+    return decode_picture(data, str(path))
+
+
+def _is_cut_off(raw: bytes) -> bool:
+    if raw.startswith(_JPEG_START):
+        # Inside a scan every 0xff is followed by 0x00 or a restart marker, so the last end marker belongs to the
+        # picture itself (and not to its thumbnail) exactly when it stands behind the last scan's start.
+        return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 1)
+    if raw.startswith(_PNG_START):
+        return _PNG_END not in raw[-64:]
+    return False

@@ -1,0 +1,127 @@
+"""Reader of a folder of real hand crops with pseudo labels (`labels.json` beside `images/`).
+
+The labels are a list of records, one per crop, as in the folder's own README: `file`, `source`, `tier` (A or B),
+`keypoints_px` 21×2, `world_m` 21×3 (metres, root-relative, scale not true), `near_dup_group`, `side` (right, left or
+null). They come from another detector, not from people, so they carry a low weight where that detector was unsure,
+and their 3D is weaker still: its proportions are wrong in the sources that were stretched to squares.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minimal_hand_core.data.decoding import load_picture
+from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS
+
+STRETCHED_SOURCES = frozenset({'lebanese', 'asl_letters'})
+_TIER_WEIGHT = {'A': 1.0, 'B': 0.5}
+_WEIGHT_3D = 0.3
+SPLITS = ('train', 'validation', 'all')
+
+
+class DatasetError(ValueError):
+    """A data folder is missing, incomplete or malformed; the message names the file and what was expected."""
+
+
+def is_validation(group: str) -> bool:
+    """True for the tenth of the near-duplicate groups that is held back, so that near copies stay together."""
+    return zlib.crc32(group.encode()) % 10 == 0
+
+
+class RealHands(Sequence[Sample]):
+    """Sequence of `Sample`; pictures are read when asked for.
+
+    Args:
+        root: folder that holds `labels.json` and the pictures it names.
+        split: 'train', 'validation' (a tenth, by near-duplicate group) or 'all'.
+        tiers: label grades to keep.
+        leave_out: names of sources to drop.
+
+    Raises:
+        DatasetError: no such folder, a missing or malformed `labels.json`, an unknown split, or nothing left.
+    """
+
+    def __init__(
+        self, root: Path | str, split: str = 'train', *, tiers: str = 'AB', leave_out: Sequence[str] = ()
+    ) -> None:
+        self.root = Path(root)
+        if split not in SPLITS:
+            raise DatasetError(f'split is {split!r}; choose one of {", ".join(SPLITS)}')
+        self.records = [
+            record
+            for record in _read_labels(self.root)
+            if record['tier'] in tiers
+            and record['source'] not in leave_out
+            and (split == 'all' or is_validation(record['near_dup_group']) == (split == 'validation'))
+        ]
+        if not self.records:
+            raise DatasetError(f'{self.root}: no picture in split {split!r} with tier in {tiers!r}')
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        """Sample `index`.
+
+        Raises:
+            PictureError: the picture cannot be read; the message names it.
+        """
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        record = self.records[index]
+        world = np.asarray(record['world_m'], np.float64)
+        return Sample(
+            image=load_picture(self.root / record['file']),
+            keypoints_px=np.asarray(record['keypoints_px'], np.float64),
+            keypoints_m=world - world[MIDDLE_MCP],
+            visible=np.ones(NUM_KEYPOINTS, bool),
+            intrinsics=None,
+            side=record['side'],
+            key=record['file'],
+            weight=_TIER_WEIGHT[record['tier']],
+            weight_3d=0.0 if record['source'] in STRETCHED_SOURCES else _WEIGHT_3D * _TIER_WEIGHT[record['tier']],
+        )
+
+
+def _read_labels(root: Path) -> list[dict[str, Any]]:
+    path = root / 'labels.json'
+    if not path.is_file():
+        raise DatasetError(f'{path} is missing; expected a folder with labels.json and images/<source>/*.jpg')
+    try:
+        records = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise DatasetError(f'{path} is not valid JSON: {error}') from None
+    if not isinstance(records, list):
+        raise DatasetError(f'{path} holds a {type(records).__name__}; expected a list of records')
+    for i, record in enumerate(records):
+        _check_record(record, f'{path}, record {i}')
+    return records
+
+
+def _check_record(record: Any, where: str) -> None:
+    if not isinstance(record, dict):
+        raise DatasetError(f'{where} is a {type(record).__name__}; expected an object')
+    for field, shape in (('keypoints_px', (21, 2)), ('world_m', (21, 3))):
+        try:
+            values = np.asarray(record.get(field), np.float64)
+        except (TypeError, ValueError):
+            values = np.empty(0)
+        if values.shape != shape or not np.isfinite(values).all():
+            raise DatasetError(f'{where}: {field} must be {shape[0]}×{shape[1]} finite numbers')
+    for field in ('file', 'source', 'near_dup_group'):
+        if not isinstance(record.get(field), str):
+            raise DatasetError(f'{where}: {field} must be a text, found {record.get(field)!r}')
+    if record.get('tier') not in _TIER_WEIGHT:
+        raise DatasetError(f'{where}: tier is {record.get("tier")!r}; expected A or B')
+    if record.get('side', 0) not in ('right', 'left', None):
+        raise DatasetError(f'{where}: side is {record.get("side")!r}; expected right, left or null')

@@ -1,0 +1,172 @@
+"""Colour of a point on skin, nails, cloth or an object, as functions that other compiled kernels call.
+
+Everything is float32, constants too: a stray Python number would turn the sums into float64 and cost a third more time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+# Columns of the skin's vertex attributes.
+NORMAL, REST, DORSAL, NAIL, SKY, LIGHT = 0, 3, 6, 7, 9, 10
+MAX_LIGHTS = 3
+SKIN_ATTRIBUTES = LIGHT + MAX_LIGHTS
+# Columns of cloth's and objects' vertex attributes: normal, texture position, first colour, second colour, pattern.
+CLOTH_TEXTURE, CLOTH_FIRST, CLOTH_SECOND, CLOTH_PATTERN = 3, 6, 9, 12
+CLOTH_ATTRIBUTES = 13
+
+_CELLS = 32
+_F = np.float32
+_0, _1, _HALF = _F(0), _F(1), _F(0.5)
+
+
+def _noise_volume() -> np.ndarray:
+    """(32, 32, 32) float32, periodic, mean 0, standard deviation about 1: white noise with a coarser copy of itself."""
+    fine = np.random.default_rng(20240229).normal(0, 1, (_CELLS,) * 3)
+    coarse = np.fft.ifftn(np.fft.fftn(fine[::-1]) * _low_pass()).real
+    volume = 0.7 * fine / fine.std() + 0.7 * coarse / coarse.std()
+    return volume.astype(np.float32)
+
+
+def _low_pass() -> np.ndarray:
+    f = np.fft.fftfreq(_CELLS)
+    square = f[:, None, None] ** 2 + f[None, :, None] ** 2 + f[None, None, :] ** 2
+    return np.exp(-square / (2 * 0.08**2))
+
+
+NOISE_VOLUME = _noise_volume()
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy', inline='always')
+def clamp(x: Any) -> Any:
+    """x held to 0–1."""
+    return min(max(x, _0), _1)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def noise(volume: np.ndarray, x: np.float32, y: np.float32, z: np.float32) -> np.float32:
+    """Trilinear look-up in the periodic volume; one cell per unit."""
+    fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
+    i, j, k = np.uint32(np.int32(fx)) & 31, np.uint32(np.int32(fy)) & 31, np.uint32(np.int32(fz)) & 31
+    u, v, w = x - fx, y - fy, z - fz
+    i2, j2, k2 = (i + 1) & 31, (j + 1) & 31, (k + 1) & 31
+    a = volume[i, j, k] * (_1 - w) + volume[i, j, k2] * w
+    b = volume[i, j2, k] * (_1 - w) + volume[i, j2, k2] * w
+    c = volume[i2, j, k] * (_1 - w) + volume[i2, j, k2] * w
+    d = volume[i2, j2, k] * (_1 - w) + volume[i2, j2, k2] * w
+    return (a * (_1 - v) + b * v) * (_1 - u) + (c * (_1 - v) + d * v) * u
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def grain(volume: np.ndarray, x: np.float32, y: np.float32, z: np.float32) -> np.float32:
+    """The volume's nearest cell: for grain as fine as a pixel."""
+    i, j, k = np.uint32(np.int32(x + _F(4096))), np.uint32(np.int32(y + _F(4096))), np.uint32(np.int32(z + _F(4096)))
+    return volume[i & 31, j & 31, k & 31]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy', inline='always')
+def _look_up(
+    side: np.ndarray, i: np.uint32, j: np.uint32, u: np.float32, v: np.float32, texture: np.ndarray
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Bilinear darkness, redness and brightening by relief from one side's map."""
+    a, b = (_1 - u) * (_1 - v), (_1 - u) * v
+    c, d = u * (_1 - v), u * v
+    dark = a * side[i, j, 0] + b * side[i, j + 1, 0] + c * side[i + 1, j, 0] + d * side[i + 1, j + 1, 0]
+    slope_x = a * side[i, j, 2] + b * side[i, j + 1, 2] + c * side[i + 1, j, 2] + d * side[i + 1, j + 1, 2]
+    slope_z = a * side[i, j, 3] + b * side[i, j + 1, 3] + c * side[i + 1, j, 3] + d * side[i + 1, j + 1, 3]
+    return dark, side[i, j, 1], slope_x * texture[7] + slope_z * texture[8]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def skin_colour(
+    at: np.ndarray,
+    maps: np.ndarray,
+    origin: np.ndarray,
+    scale: np.float32,
+    volume: np.ndarray,
+    colours: np.ndarray,
+    texture: np.ndarray,
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Linear RGB of a point of skin, and how glossy its nail makes it.
+
+    Args:
+        at: (SKIN_ATTRIBUTES,) float32, interpolated.
+        maps, origin, scale: of `HandSurface`.
+        volume: NOISE_VOLUME.
+        colours: (6, 3) float32: back, palm, nail, flush, crease palm, crease back.
+        texture: (9,) float32: blotch, grain, noise offset, start of the nail's white, nail gloss, gloss, sharpness, and
+            brightening per slope of the relief in x and z.
+    """
+    dorsal = clamp((at[DORSAL] + _F(0.35)) * _F(1.4286))
+    dorsal = dorsal * dorsal * (_F(3) - _F(2) * dorsal)
+    x, y, z = at[REST], at[REST + 1], at[REST + 2]
+    row, col = (x - origin[0]) * scale, (z - origin[1]) * scale
+    dark_palm, dark_back, flush, relief = _0, _0, _0, _0
+    if row >= _0 and col >= _0 and row < _F(maps.shape[1] - 1) and col < _F(maps.shape[2] - 1):
+        i, j = np.uint32(np.int32(row)), np.uint32(np.int32(col))
+        u, v = row - np.floor(row), col - np.floor(col)
+        if dorsal < _1:
+            dark_palm, red, slope = _look_up(maps[0], i, j, u, v, texture)
+            dark_palm *= _1 - dorsal
+            flush, relief = (_1 - dorsal) * red, (_1 - dorsal) * slope
+        if dorsal > _0:
+            dark_back, red, slope = _look_up(maps[1], i, j, u, v, texture)
+            dark_back *= dorsal
+            flush, relief = flush + dorsal * red, relief + dorsal * slope
+    seed = texture[2]
+    blotch = texture[0] * noise(volume, x * _F(110) + seed, y * _F(110), z * _F(110))
+    fine = _1 + texture[1] * grain(volume, x * _F(620), y * _F(620), z * _F(620) + seed)
+    r = colours[0, 0] * dorsal + colours[1, 0] * (_1 - dorsal)
+    g = colours[0, 1] * dorsal + colours[1, 1] * (_1 - dorsal)
+    b = colours[0, 2] * dorsal + colours[1, 2] * (_1 - dorsal)
+    r *= (_1 + flush * (colours[3, 0] - _1)) * (_1 + dark_palm * (colours[4, 0] - _1) + dark_back * (colours[5, 0] - _1))
+    g *= (_1 + flush * (colours[3, 1] - _1)) * (_1 + dark_palm * (colours[4, 1] - _1) + dark_back * (colours[5, 1] - _1))
+    b *= (_1 + flush * (colours[3, 2] - _1)) * (_1 + dark_palm * (colours[4, 2] - _1) + dark_back * (colours[5, 2] - _1))
+    # Blotches are blood: they change green and blue more than red.
+    fine += min(max(relief, _F(-0.5)), _HALF)
+    r *= max(fine + _HALF * blotch, _F(0.3))
+    g *= max(fine + blotch, _F(0.3))
+    b *= max(fine + blotch, _F(0.3))
+    nu, nv = at[NAIL], at[NAIL + 1]
+    inside = nu * nu + nv * nv
+    if nu > _0:  # the free edge is squarer than the bed
+        inside = max(nu * nu * nu * nu + nv * nv * nv * nv, _F(0.6) * inside)
+    if inside < _F(1.5):
+        nail = clamp((_F(1.12) - inside) * _F(3.3))
+        rim = _1 - clamp(_1 - abs(inside - _F(1.15)) * _F(3.3)) * _F(0.22)
+        white = clamp((nu - texture[3]) * _F(12)) * _HALF
+        bed_r = colours[2, 0] + white * max(_F(0.62) - colours[2, 0], _0)
+        bed_g = colours[2, 1] + white * max(_F(0.62) - colours[2, 1], _0)
+        bed_b = colours[2, 2] + white * max(_F(0.62) - colours[2, 2], _0)
+        rest = _1 - nail
+        return (r * rest + bed_r * nail) * rim, (g * rest + bed_g * nail) * rim, (b * rest + bed_b * nail) * rim, nail * texture[4]
+    return r, g, b, _0
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def cloth_colour(at: np.ndarray, volume: np.ndarray) -> tuple[np.float32, np.float32, np.float32]:
+    """Linear RGB of cloth or an object, (CLOTH_ATTRIBUTES,) interpolated: plain, stripes, checks, clouds or spots."""
+    x, y, z = at[CLOTH_TEXTURE], at[CLOTH_TEXTURE + 1], at[CLOTH_TEXTURE + 2]
+    pattern = np.int32(at[CLOTH_PATTERN] + _HALF)
+    mix = _0
+    if pattern == 1:
+        mix = clamp(_HALF + _F(4) * np.sin(x * _F(350)))
+    elif pattern == 2:
+        mix = clamp(_HALF + _F(6) * np.sin(x * _F(260)) * np.sin(y * _F(260)) * np.sin(z * _F(260) + _F(0.7)))
+    elif pattern == 3:
+        mix = clamp(_HALF + noise(volume, x * _F(60), y * _F(60), z * _F(60)))
+    elif pattern == 4:
+        mix = clamp(_HALF + _F(4) * noise(volume, x * _F(140), y * _F(140), z * _F(140)))
+    rough = max(
+        _1
+        + _F(0.06) * grain(volume, x * _F(500), y * _F(500), z * _F(500))
+        + _F(0.1) * noise(volume, x * _F(120), y * _F(120), z * _F(120)),
+        _F(0.3),
+    )
+    r = (at[CLOTH_FIRST] * (_1 - mix) + at[CLOTH_SECOND] * mix) * rough
+    g = (at[CLOTH_FIRST + 1] * (_1 - mix) + at[CLOTH_SECOND + 1] * mix) * rough
+    b = (at[CLOTH_FIRST + 2] * (_1 - mix) + at[CLOTH_SECOND + 2] * mix) * rough
+    return r, g, b

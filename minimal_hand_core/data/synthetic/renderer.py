@@ -1,0 +1,344 @@
+"""Pictures of a hand: mesh in, shaded picture, mask and depth out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from minimal_hand_core.data.synthetic import materials, shading
+from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm
+from minimal_hand_core.data.synthetic.lighting import ROOM, Lighting, sample_lighting
+from minimal_hand_core.data.synthetic.occlusion import shade_vertices
+from minimal_hand_core.data.synthetic.props import Prop
+from minimal_hand_core.data.synthetic.rasterizer import Buffers, rasterize, screen_points, vertex_normals
+from minimal_hand_core.data.synthetic.skin import Skin, sample_cloth, sample_skin
+from minimal_hand_core.data.synthetic.skin_maps import MAP_SCALE
+from minimal_hand_core.data.synthetic.surface import BONES, HandSurface
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minimal_hand_core.hand import HandModel
+
+_STARTS = np.array([a for a, _ in BONES])
+_ENDS = np.array([b for _, b in BONES])
+
+
+class RenderedHand(NamedTuple):
+    """One picture.
+
+    Attributes:
+        image: (h, w, 3) uint8 BGR.
+        mask: (h, w) bool, pixels mostly covered by the hand itself (no arm, no sleeve, no objects).
+        depth: (h, w) float32, metres along z of whatever is nearest, 0 on the background.
+        parts: (h, w) uint8: 0 background, 1 hand, 2 arm or sleeve, 3 objects.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    depth: np.ndarray
+    parts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """All of a picture that the pose does not say: skin, light, arm, sleeve.
+
+    Attributes:
+        skin: colours of the skin.
+        lighting: light in the camera frame.
+        arm: shape of the forearm and where the sleeve starts.
+        cloth: (2, 3) float32 linear RGB, the sleeve's two colours.
+        cloth_pattern: 0–4 as in `Prop`.
+        noise: offset into the skin's noise, so that no two hands have the same blotches.
+    """
+
+    skin: Skin = field(default_factory=lambda: sample_skin(np.random.default_rng(5)))
+    lighting: Lighting = ROOM
+    arm: ArmPose = ArmPose()
+    cloth: np.ndarray = field(default_factory=lambda: np.full((2, 3), 0.2, np.float32))
+    cloth_pattern: int = 0
+    noise: float = 0.0
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, surroundings: np.ndarray | None = None) -> Appearance:
+        """A random person in random light; `surroundings` (3,) is the background's mean BGR, 0–255."""
+        arm = ArmPose(
+            flexion=float(np.clip(rng.normal(0, 0.35), -0.9, 0.9)),
+            deviation=float(np.clip(rng.normal(0.05, 0.2), -0.35, 0.5)),
+            widening=float(rng.uniform(1.15, 1.6)),
+            sleeve=float(rng.uniform(0.006, 0.13)) if rng.random() < 0.5 else None,
+            sleeve_gap=float(rng.uniform(1.08, 1.5)),
+        )
+        return cls(
+            skin=sample_skin(rng),
+            lighting=sample_lighting(rng, surroundings),
+            arm=arm,
+            cloth=sample_cloth(rng),
+            cloth_pattern=int(rng.integers(0, 5)),
+            noise=float(rng.uniform(0, 32)),
+        )
+
+
+class HandRenderer:
+    """Renders one hand model. Not for several threads at a time; one per worker process.
+
+    Args:
+        model: a right hand model; its rest hand decides where nails and creases are.
+
+    Raises:
+        ValueError: the model is a left hand (render its mirror image instead).
+    """
+
+    def __init__(self, model: HandModel) -> None:
+        if model.side != 'right':
+            raise ValueError(f'model: the renderer draws right hands, found side {model.side!r}; mirror the picture')
+        with torch.no_grad():
+            flat = model(torch.eye(3).expand(1, 16, 3, 3), torch.zeros(1, 10))
+        rest = flat.vertices[0].numpy().astype(np.float32)
+        hand_faces = model.faces.numpy().astype(np.int32)
+        self.surface = HandSurface.build(rest, hand_faces, flat.keypoints[0].numpy())
+        self.forearm = Forearm.build(rest, hand_faces)
+        self.faces = np.ascontiguousarray(np.concatenate([hand_faces, self.forearm.faces]))
+        self.num_vertices = len(rest)
+        self._num_hand_faces = len(hand_faces)
+        self._edge = rest[self.forearm.edge]
+        self._skin_at = self._fixed_attributes(rest)
+
+    def _fixed_attributes(self, rest: np.ndarray) -> np.ndarray:
+        """(V', SKIN_ATTRIBUTES) with the columns that no pose changes filled in."""
+        arm = self.forearm.straight(self._edge) if len(self._edge) else np.zeros((0, 3), np.float32)
+        everything = np.concatenate([rest, arm])
+        attributes = np.zeros((len(everything), materials.SKIN_ATTRIBUTES), np.float32)
+        attributes[:, materials.REST : materials.REST + 3] = everything
+        attributes[:, materials.DORSAL] = vertex_normals(everything, self.faces)[:, 1]
+        attributes[: len(rest), materials.DORSAL] = self.surface.dorsal
+        attributes[:, materials.NAIL : materials.NAIL + 2] = 9
+        attributes[: len(rest), materials.NAIL : materials.NAIL + 2] = self.surface.nails
+        attributes[:, materials.SKY :] = 1
+        return attributes
+
+    def render(
+        self,
+        vertices: np.ndarray,
+        intrinsics: np.ndarray,
+        size: tuple[int, int],
+        background: np.ndarray,
+        *,
+        keypoints: np.ndarray | None = None,
+        appearance: Appearance | None = None,
+        props: Sequence[Prop] = (),
+        supersampling: int = 2,
+        arm: bool = True,
+    ) -> RenderedHand:
+        """Draw one hand.
+
+        Args:
+            vertices: (V, 3) of the model, metres, camera frame.
+            intrinsics: (3, 3) camera matrix, pixels.
+            size: (height, width) of the picture.
+            background: (height, width, 3) uint8 BGR; not changed.
+            keypoints: (21, 3) of the same hand; with them the hand casts shadows on itself.
+            appearance: skin, light and arm; a fixed one when None.
+            props: objects to draw as well, camera frame.
+            supersampling: sub-pixels per pixel and axis at edges.
+            arm: draw the forearm.
+
+        Raises:
+            ValueError: a shape or dtype that does not fit.
+        """
+        vertices = self._check(vertices, intrinsics, size, background, supersampling)
+        look = appearance or Appearance()
+        image = background.copy()
+        parts = np.zeros(size, np.uint8)
+        depth = np.zeros(size, np.float32)
+
+        skin_vertices = vertices
+        faces = self.faces[: self._num_hand_faces]
+        arm = arm and len(self._edge) > 0
+        sleeve = np.zeros((0, 3), np.float32)
+        if arm:
+            faces = self.faces
+            skin_vertices, sleeve = self._draw_out_arm(vertices, look.arm)
+        cloth_vertices, cloth_faces, cloth_at, sleeve_faces = self._cloth(look, sleeve, props)
+
+        box = _covered_box(skin_vertices, cloth_vertices, intrinsics, size)
+        if box is None:
+            return RenderedHand(image, parts.astype(bool), depth, parts)
+        top, bottom, left, right = box
+        k = np.array(intrinsics, np.float64)
+        k[:2, 2] -= (left, top)
+        buffers = Buffers.empty((bottom - top, right - left), supersampling)
+        points = screen_points(skin_vertices, k, supersampling)
+        rasterize(buffers, points, faces, cull=True)
+        cloth_points = screen_points(cloth_vertices, k, supersampling)
+        if len(cloth_faces):
+            rasterize(buffers, cloth_points, cloth_faces, offset=len(faces))
+
+        skin_at = self._skin_at[: len(skin_vertices)]
+        normals = vertex_normals(skin_vertices, faces)
+        skin_at[:, materials.NORMAL : materials.NORMAL + 3] = normals
+        light = look.lighting
+        # Also where nothing shades: values left from the last picture must not leak into this one.
+        skin_at[:, materials.SKY :] = 1
+        if keypoints is not None:
+            # Vertices that turn their back need no shadow; a little margin for those just over the edge.
+            front = np.einsum('vi,vi->v', normals[: self.num_vertices], vertices)
+            seen = front < 0.3 * np.abs(vertices[:, 2])
+            self._self_shadow(skin_at, seen, vertices, normals, np.asarray(keypoints, np.float32), light)
+        skin = look.skin
+        slope = self._relief(vertices, light, skin.relief)
+        shading.shade(
+            image[top:bottom, left:right],
+            parts[top:bottom, left:right],
+            depth[top:bottom, left:right],
+            buffers.triangles,
+            buffers.inverse_depth,
+            supersampling,
+            points,
+            faces,
+            skin_at,
+            self._num_hand_faces,
+            cloth_points,
+            cloth_faces,
+            cloth_at,
+            sleeve_faces,
+            light.ambient,
+            light.directions,
+            light.colours,
+            self.surface.maps,
+            self.surface.map_origin,
+            np.float32(MAP_SCALE),
+            materials.NOISE_VOLUME,
+            shading.SRGB_TABLE,
+            np.stack([skin.back, skin.palm, skin.nail, skin.flush, skin.crease_palm, skin.crease_back]),
+            np.array(
+                [skin.blotch, skin.grain, look.noise, 0.75, 0.5 * skin.gloss + 0.05, skin.gloss, skin.sharpness, *slope],
+                np.float32,
+            ),
+        )
+        return RenderedHand(image, parts == shading.HAND, depth, parts)
+
+    def _check(
+        self,
+        vertices: np.ndarray,
+        intrinsics: np.ndarray,
+        size: tuple[int, int],
+        background: np.ndarray,
+        supersampling: int,
+    ) -> np.ndarray:
+        vertices = np.ascontiguousarray(vertices, np.float32)
+        if vertices.shape != (self.num_vertices, 3):
+            raise ValueError(f'vertices: expected ({self.num_vertices}, 3), found {vertices.shape}')
+        if np.shape(intrinsics) != (3, 3):
+            raise ValueError(f'intrinsics: expected (3, 3), found {np.shape(intrinsics)}')
+        if background.shape != (*size, 3) or background.dtype != np.uint8:
+            raise ValueError(
+                f'background: expected ({size[0]}, {size[1]}, 3) uint8, found {background.shape} {background.dtype}'
+            )
+        if supersampling < 1:
+            raise ValueError(f'supersampling: expected 1 or more, found {supersampling}')
+        return vertices
+
+    def _draw_out_arm(self, vertices: np.ndarray, arm: ArmPose) -> tuple[np.ndarray, np.ndarray]:
+        """Hand vertices with the arm's appended, and the sleeve's, camera frame."""
+        posed = vertices[self.forearm.edge]
+        rotation = _rigid_rotation(self._edge, posed)
+        local = (posed - posed.mean(axis=0)) @ rotation
+        rings = self.forearm.rings(local, arm)
+        sleeve = self.forearm.sleeve(rings, arm) if arm.sleeve is not None else np.zeros((0, 3), np.float32)
+        middle = posed.mean(axis=0)
+        return np.concatenate([vertices, rings @ rotation.T + middle]), sleeve @ rotation.T + middle
+
+    def _relief(self, vertices: np.ndarray, light: Lighting, strength: float) -> np.ndarray:
+        """(2,) how much brighter skin gets per unit of slope along the rest hand's x and z.
+
+        A slope (a, b) of the rest surface tips its normal by −a in x and −b in z; what that does to the light is taken
+        at the wrist's turn and for all lights together. Rough on bent fingers, right on the back of the hand.
+        """
+        if not len(self._edge):
+            return np.zeros(2, np.float32)
+        rotation = _rigid_rotation(self._edge, vertices[self.forearm.edge])
+        total = light.colours.sum() + light.ambient[0].sum()
+        towards = light.colours.sum(axis=1) @ light.directions + light.ambient[1:].sum(axis=1)
+        return -strength * (rotation.T @ (towards / max(float(total), 1e-6)))[[0, 2]]
+
+    def _cloth(
+        self, look: Appearance, sleeve: np.ndarray, props: Sequence[Prop]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Vertices, faces, attributes of sleeve and props as one mesh, and the number of sleeve faces."""
+        meshes = []
+        sleeve_faces = 0
+        if len(sleeve):
+            faces = self.forearm.sleeve_faces
+            sleeve_faces = len(faces)
+            texture = self._skin_at[self.num_vertices : -1, materials.REST : materials.REST + 3]
+            meshes.append(Prop(sleeve, vertex_normals(sleeve, faces), faces, texture, look.cloth, look.cloth_pattern))
+        meshes.extend(props)
+        if not meshes:
+            return (
+                np.zeros((0, 3), np.float32),
+                np.zeros((0, 3), np.int32),
+                np.zeros((0, materials.CLOTH_ATTRIBUTES), np.float32),
+                0,
+            )
+        starts = np.cumsum([0] + [len(m.vertices) for m in meshes])
+        attributes = np.empty((starts[-1], materials.CLOTH_ATTRIBUTES), np.float32)
+        for mesh, start, stop in zip(meshes, starts, starts[1:], strict=False):
+            rows = attributes[start:stop]
+            rows[:, :3] = mesh.normals
+            rows[:, 3:6] = mesh.texture
+            rows[:, 6:12] = mesh.colours.reshape(6)
+            rows[:, 12] = mesh.pattern
+        vertices = np.concatenate([m.vertices for m in meshes]).astype(np.float32)
+        faces = np.concatenate([m.faces + start for m, start in zip(meshes, starts, strict=False)]).astype(np.int32)
+        return vertices, faces, attributes, sleeve_faces
+
+    def _self_shadow(
+        self,
+        skin_at: np.ndarray,
+        seen: np.ndarray,
+        vertices: np.ndarray,
+        normals: np.ndarray,
+        keypoints: np.ndarray,
+        light: Lighting,
+    ) -> None:
+        shade_vertices(
+            skin_at[: self.num_vertices, materials.SKY :],
+            seen,
+            vertices,
+            normals,
+            self.surface.bones,
+            keypoints[_STARTS],
+            keypoints[_ENDS],
+            self.surface.radii,
+            self.surface.ignore,
+            light.directions,
+            light.softness,
+        )
+
+
+def _covered_box(
+    skin: np.ndarray, cloth: np.ndarray, intrinsics: np.ndarray, size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """Rows top:bottom and columns left:right that the meshes can touch; None when they touch nothing."""
+    points = screen_points(np.concatenate([skin, cloth]), intrinsics)
+    points = points[points[:, 2] > 0]
+    if not len(points):
+        return None
+    low = np.clip(np.floor(points[:, :2].min(axis=0)), 0, (size[1], size[0])).astype(int)
+    high = np.clip(np.ceil(points[:, :2].max(axis=0)) + 1, 0, (size[1], size[0])).astype(int)
+    if (high <= low).any():
+        return None
+    return int(low[1]), int(high[1]), int(low[0]), int(high[0])
+
+
+def _rigid_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Proper rotation (3, 3) float32 that best takes centred source (n, 3) to centred target (n, 3)."""
+    covariance = (target - target.mean(axis=0)).T @ (source - source.mean(axis=0))
+    u, _, vt = np.linalg.svd(covariance)
+    u[:, -1] *= np.sign(np.linalg.det(u @ vt))
+    return (u @ vt).astype(np.float32)

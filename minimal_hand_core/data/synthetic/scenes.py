@@ -1,0 +1,326 @@
+"""Labelled training pictures: a random hand in a random scene, drawn directly as the network's crop.
+
+Convention: the camera is that of the crop's *view frame*: it looks through the middle of the crop, x right, y down,
+z forward, metres; the principal point is the crop's middle. All hands are right hands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import cv2
+import numpy as np
+import torch
+
+from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic.backgrounds import Backgrounds, made_up_background
+from minimal_hand_core.data.synthetic.collision import penetration, pose_keypoints
+from minimal_hand_core.data.synthetic.effects import Effects
+from minimal_hand_core.data.synthetic.poses import HandPose, sample_pose, sample_view
+from minimal_hand_core.data.synthetic.props import Prop
+from minimal_hand_core.data.synthetic.renderer import Appearance, HandRenderer, RenderedHand
+from minimal_hand_core.data.synthetic.shading import ARM, OBJECT
+from minimal_hand_core.data.synthetic.staging import front_prop, held_prop
+from minimal_hand_core.hand import HandModel, load_hand_model
+from minimal_hand_core.pose.angles import JointAxes
+
+CROP_FACTOR = 1.5
+"""Crop side over the longer side of the keypoints' box, before jitter."""
+OUTSIDE, BEHIND_OBJECT, BEHIND_HAND, SEEN = 0, 1, 2, 3
+"""Values of `SyntheticSample.visibility`."""
+_TOLERANCE = 0.004
+_FLESH = 0.02
+"""Metres; a joint lies at most about this far below the skin that covers it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSample(Sample):
+    """A rendered sample and everything that is known of it; `visible` is visibility ≥ BEHIND_HAND.
+
+    Attributes:
+        betas: (10,) float64 shape.
+        rotations: (16, 3, 3) float64 local; [0] is the wrist's in the camera frame.
+        angles: (20,) float64 radians, order of ANGLE_NAMES.
+        mask: (h, w) bool, pixels of the hand itself.
+        depth: (h, w) float32 metres along z of whatever is nearest; 0 on the background.
+        visibility: (21,) uint8: 0 outside the picture, 1 behind an object, 2 behind the hand itself, 3 seen.
+        family: what kind of pose it is.
+    """
+
+    betas: np.ndarray
+    rotations: np.ndarray
+    angles: np.ndarray
+    mask: np.ndarray
+    depth: np.ndarray
+    visibility: np.ndarray
+    family: str
+
+
+@dataclass(frozen=True)
+class SceneVariation:
+    """How far scenes are varied.
+
+    Attributes:
+        distance: nearest and farthest camera distance, metres, drawn log-uniformly; near hands look stretched.
+        scale: smallest and largest factor on the crop's side (1.5 × box), drawn log-uniformly.
+        far: share of crops whose side is larger still, up to `far_scale` times.
+        far_scale: see `far`.
+        shift: largest shift of the crop's centre, as a share of its side.
+        truncated: share of crops shifted and narrowed so that the border cuts the hand.
+        stretch: standard deviation of the logarithm of fx / fy.
+        beta: standard deviation of each beta.
+        front: chance of an object in front of the hand; held: chance of one in a closing hand.
+        shadow: chance that the hand throws a shadow on what is behind it.
+        made_up: share of made-up backgrounds when there are photos.
+        effects: of the camera.
+    """
+
+    distance: tuple[float, float] = (0.22, 1.4)
+    scale: tuple[float, float] = (0.8, 1.3)
+    far: float = 0.1
+    far_scale: float = 2.4
+    shift: float = 0.1
+    truncated: float = 0.06
+    stretch: float = 0.03
+    beta: float = 1.0
+    front: float = 0.14
+    held: float = 0.6
+    shadow: float = 0.2
+    made_up: float = 0.2
+    effects: Effects = Effects()
+
+
+CENTRED = SceneVariation(scale=(1.0, 1.0), far=0.0, shift=0.0, truncated=0.0)
+"""As varied as training in all but the crop, which sits exactly on the hand: for test sets."""
+
+
+class Studio:
+    """What all samples share: model, renderer, axes. One per process.
+
+    Args:
+        model: a right hand; the open hand when None.
+        backgrounds: photos to put behind the hand; patterns are made up when None.
+    """
+
+    def __init__(self, model: HandModel | None = None, backgrounds: Backgrounds | None = None) -> None:
+        self.model = model if model is not None else load_hand_model('open', 'right')
+        self.backgrounds = backgrounds
+        self.renderer = HandRenderer(self.model)
+        self.axes = JointAxes.from_model(self.model)
+        with torch.no_grad():
+            self._rest = self.model.rest_keypoints(torch.zeros(1, 10))[0].numpy().astype(np.float64)
+
+    def pose(self, rng: np.random.Generator, tries: int = 6, allowed: float = 0.007) -> HandPose:
+        """A random pose whose fingers overlap by at most `allowed` metres, or the best of `tries`."""
+        surface = self.renderer.surface
+        best, best_depth = None, np.inf
+        family: str | None = None
+        for _ in range(tries):
+            pose = sample_pose(rng, self.axes, family)
+            family = pose.family  # rejection must not thin out the families whose fingers touch
+            depth = penetration(pose_keypoints(self._rest, pose.rotations), surface.radii, surface.ignore)
+            if depth < best_depth:
+                best, best_depth = pose, depth
+            if depth <= allowed:
+                break
+        assert best is not None
+        return best
+
+    def mesh(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (V, 3) and keypoints (21, 3), float64 metres, wrist rotation rotations[0] about the model's wrist."""
+        with torch.no_grad():
+            out = self.model(
+                torch.from_numpy(np.asarray(rotations, np.float32))[None], torch.from_numpy(np.asarray(betas, np.float32))[None]
+            )
+        return out.vertices[0].numpy().astype(np.float64), out.keypoints[0].numpy().astype(np.float64)
+
+
+def synthetic_sample(
+    rng: np.random.Generator, studio: Studio, variation: SceneVariation | None = None, size: int = 128, key: str = 'synthetic'
+) -> SyntheticSample:
+    """One random labelled picture.
+
+    Args:
+        rng: everything random comes from here.
+        studio: shared parts.
+        variation: how far to vary; the training default when None.
+        size: side of the square picture, pixels.
+        key: the sample's name.
+
+    Returns:
+        a right hand with exact labels. keypoints_px is the projection of keypoints_m by intrinsics.
+    """
+    how = variation or SceneVariation()
+    pose = studio.pose(rng)
+    betas = np.clip(rng.normal(0, how.beta, 10), -3, 3)
+    rotations = pose.rotations.copy()
+    rotations[0] = sample_view(rng)
+    vertices, keypoints = studio.mesh(rotations, betas)
+    offset, intrinsics = _aim(rng, keypoints, how, size)
+    vertices, keypoints = vertices + offset, keypoints + offset
+    keypoints_px = project(keypoints, intrinsics)
+
+    background = _background(rng, studio.backgrounds, how, size)
+    appearance = Appearance.sample(rng, np.array(cv2.mean(background)[:3]))
+    props: list[Prop] = []
+    if pose.family in ('grasp', 'fist', 'pinch') and rng.random() < how.held:
+        held = held_prop(rng, keypoints, studio.renderer.surface.radii)
+        if held is not None:
+            props.append(held)
+    if rng.random() < how.front:
+        props.append(front_prop(rng, keypoints))
+    if rng.random() < how.shadow:
+        background = _with_shadow(rng, background, keypoints_px)
+    picture = studio.renderer.render(
+        vertices, intrinsics, (size, size), background, keypoints=keypoints, appearance=appearance, props=props
+    )
+    visibility = joint_visibility(picture, keypoints, keypoints_px)
+    return SyntheticSample(
+        image=how.effects.apply(picture.image, rng),
+        keypoints_px=keypoints_px,
+        keypoints_m=keypoints,
+        visible=visibility >= BEHIND_HAND,
+        intrinsics=intrinsics,
+        side='right',
+        key=key,
+        betas=betas,
+        rotations=rotations,
+        angles=pose.angles,
+        mask=picture.mask,
+        depth=picture.depth,
+        visibility=visibility,
+        family=pose.family,
+    )
+
+
+class SyntheticHands(Sequence[SyntheticSample]):
+    """An endless-looking data set of rendered hands: item i depends on (seed, i) alone, whichever process makes it.
+
+    Args:
+        seed: another seed, other hands.
+        backgrounds: folder of photos (or a `Backgrounds`); patterns are made up when None.
+        size: side of the pictures, pixels.
+        length: number of items.
+        variation: how far to vary.
+        model: a right hand; the open hand when None.
+
+    The renderer is made when the first item is wanted, so that the object itself is cheap to send to workers.
+
+    Raises:
+        ValueError: seed, size or length out of range, or an unusable background folder.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        backgrounds: Backgrounds | Path | str | None = None,
+        size: int = 128,
+        length: int = 1 << 40,
+        variation: SceneVariation | None = None,
+        model: HandModel | None = None,
+    ) -> None:
+        if seed < 0:
+            raise ValueError(f'seed: expected 0 or more, found {seed}')
+        if size < 16:
+            raise ValueError(f'size: expected 16 pixels or more, found {size}')
+        if length < 0:
+            raise ValueError(f'length: expected 0 or more, found {length}')
+        self.seed, self.size, self.length, self.variation = seed, size, length, variation
+        self.backgrounds = Backgrounds(backgrounds) if isinstance(backgrounds, (str, Path)) else backgrounds
+        self._model = model
+        self._studio: Studio | None = None
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> SyntheticSample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[SyntheticSample]: ...
+
+    def __getitem__(self, index: int | slice) -> SyntheticSample | list[SyntheticSample]:
+        """Sample `index`, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self.length))]
+        if not -self.length <= index < self.length:
+            raise IndexError(f'index: {index} is outside the {self.length} synthetic hands')
+        index = int(index) % self.length
+        if self._studio is None:
+            self._studio = Studio(self._model, self.backgrounds)
+        rng = np.random.default_rng((self.seed, index))
+        return synthetic_sample(rng, self._studio, self.variation, self.size, f'synthetic-{self.seed}-{index:07d}')
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, '_studio': None}
+
+
+def project(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """Points (N, 3) in the camera frame → pixels (N, 2)."""
+    homogeneous = points @ intrinsics.T
+    return homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def joint_visibility(picture: RenderedHand, keypoints: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
+    """(21,) uint8 as in `SyntheticSample.visibility`, from what the depth buffer says at each joint's pixel."""
+    height, width = picture.mask.shape
+    pixels = np.round(keypoints_px).astype(int)
+    out = np.full(len(keypoints), SEEN, np.uint8)
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
+    out[~inside] = OUTSIDE
+    x, y = pixels[inside].T
+    part, front = picture.parts[y, x], picture.depth[y, x]
+    buried = keypoints[inside, 2] - front
+    state = np.full(len(x), SEEN, np.uint8)
+    state[(front > 0) & (buried > _FLESH)] = BEHIND_HAND
+    state[(front > 0) & ((part == OBJECT) | ((part == ARM) & (buried > _FLESH))) & (buried > _TOLERANCE)] = BEHIND_OBJECT
+    out[inside] = state
+    return out
+
+
+def _aim(rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where to put the hand (an offset (3,)) and the camera matrix (3, 3) that makes it fill the crop as wanted."""
+    distance = float(np.exp(rng.uniform(*np.log(how.distance))))
+    factor = float(np.exp(rng.uniform(*np.log(how.scale))))
+    shift = rng.uniform(-how.shift, how.shift, 2)
+    chance = rng.random()
+    if chance < how.truncated:
+        factor, shift = factor * rng.uniform(0.6, 0.9), shift + rng.choice([-0.25, 0.25], 2) * rng.uniform(0, 1, 2)
+    elif chance < how.truncated + how.far:
+        factor = float(rng.uniform(how.scale[1], max(how.far_scale, how.scale[1])))
+    low, high = keypoints.min(axis=0), keypoints.max(axis=0)
+    offset = np.array([0, 0, distance]) - (low + high) / 2
+    side = 1.0
+    for _ in range(4):
+        image_plane = (keypoints + offset)[:, :2] / (keypoints + offset)[:, 2:]
+        low, high = image_plane.min(axis=0), image_plane.max(axis=0)
+        side = CROP_FACTOR * factor * (high - low).max()
+        offset[:2] -= ((low + high) / 2 - shift * side) * distance
+    stretch = np.exp(rng.normal(0, how.stretch) / 2) if how.stretch > 0 else 1.0
+    focal, middle = size / side, (size - 1) / 2
+    return offset, np.array([[focal * stretch, 0, middle], [0, focal / stretch, middle], [0, 0, 1]])
+
+
+def _background(rng: np.random.Generator, photos: Backgrounds | None, how: SceneVariation, size: int) -> np.ndarray:
+    if photos is None or rng.random() < how.made_up:
+        return made_up_background(rng, (size, size))
+    return photos.sample(rng, size)
+
+
+def _with_shadow(rng: np.random.Generator, background: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
+    """Darken a soft, shifted outline of the hand, as on a table or wall."""
+    size = background.shape[0]
+    shift = rng.normal(0, 0.08 * size, 2)
+    shade = np.ones(background.shape[:2], np.float32)
+    points = np.round((keypoints_px + shift) * 8).astype(np.int32)
+    spread = float(np.abs(keypoints_px - keypoints_px.mean(axis=0)).max())
+    thickness = max(1, round(0.2 * spread))
+    dark = float(rng.uniform(0.4, 0.9))
+    for finger in range(5):
+        chain = points[[0, *range(1 + 4 * finger, 5 + 4 * finger)]]
+        cv2.polylines(shade, [chain], False, dark, thickness, cv2.LINE_AA, shift=3)
+    shade = cv2.GaussianBlur(shade, (0, 0), float(rng.uniform(0.02, 0.06) * size))
+    return (background * shade[..., None]).astype(np.uint8)

@@ -1,0 +1,145 @@
+"""Training crops: labels move with pixels, in 2D and in 3D, whatever is drawn."""
+
+import cv2
+import numpy as np
+import pytest
+
+from minimal_hand_core.data.augmentation import (
+    Variation,
+    negative_crop,
+    network_coordinates,
+    plain_crop,
+    varied_crop,
+    vary_looks,
+    whole_crop,
+)
+from minimal_hand_core.data.sample import Sample
+
+PLAIN_LOOKS = {'occluder': 0.0, 'color': 0.0, 'blur': 0.0, 'noise': 0.0, 'jpeg': 0.0}
+
+
+def _sample(side='right', seed=0):
+    """A picture with a bright dot at every keypoint; 3D is the 2D layout seen from far away, so uv ∝ xyz."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(5), np.arange(5)), -1).reshape(-1, 2)[:21]
+    uv = 60 + 24.0 * grid + rng.uniform(-4, 4, (21, 2))
+    image = np.zeros((240, 240, 3), np.uint8)
+    for x, y in uv:
+        cv2.circle(image, (round(x * 16), round(y * 16)), 3 << 4, (255, 255, 255), -1, cv2.LINE_AA, 4)
+    xyz = np.column_stack([(uv - uv[9]) * 1e-3, rng.normal(0, 0.02, 21)])
+    return Sample(image, uv, xyz, np.ones(21, bool), None, side, 'dots')
+
+
+def _dot_error(image, uv):
+    """Largest distance between a label and the centroid of brightness near it."""
+    grey = image.astype(float).sum(-1)
+    worst = 0.0
+    for x, y in uv:
+        if not (8 < x < 119 and 8 < y < 119):
+            continue
+        left, top = round(x) - 4, round(y) - 4
+        patch = grey[top : top + 9, left : left + 9]
+        rows, columns = np.mgrid[top : top + 9, left : left + 9]
+        center = np.array([(patch * columns).sum(), (patch * rows).sum()]) / patch.sum()
+        worst = max(worst, float(np.linalg.norm(center - (x, y))))
+    return worst
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('seed', range(6))
+def test_labels_stay_on_the_pixels(side, seed):
+    variation = Variation(far=0.0, **PLAIN_LOOKS)
+    crop = varied_crop(_sample(side), np.random.default_rng(seed), variation)
+    assert crop.image.shape == (128, 128, 3)
+    assert _dot_error(crop.image, crop.uv) < 0.6
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('seed', range(6))
+def test_3d_turns_and_mirrors_with_2d(side, seed):
+    crop = varied_crop(_sample(side), np.random.default_rng(seed), Variation(**PLAIN_LOOKS))
+    uv = crop.uv - crop.uv[9]
+    # uv = scale · xy for this sample, before and after any turn or mirroring.
+    scale = (uv * crop.xyz[:, :2]).sum() / (crop.xyz[:, :2] ** 2).sum()
+    assert scale > 0
+    np.testing.assert_allclose(uv, scale * crop.xyz[:, :2], atol=1e-2)
+
+
+def test_a_left_hand_becomes_the_mirrored_right_one():
+    right = _sample('right')
+    left = Sample(
+        right.image[:, ::-1].copy(),
+        np.column_stack([239 - right.keypoints_px[:, 0], right.keypoints_px[:, 1]]),
+        right.keypoints_m * (-1, 1, 1),
+        right.visible,
+        None,
+        'left',
+        'dots',
+    )
+    (a, _, mirrored_a), (b, _, mirrored_b) = plain_crop(right), plain_crop(left)
+    assert (mirrored_a, mirrored_b) == (False, True)
+    np.testing.assert_allclose(a.uv, b.uv, atol=1e-3)
+    np.testing.assert_allclose(a.xyz, b.xyz, atol=1e-6)
+    # The warp interpolates at steps of 1/32 pixel: at most 8 of 255 levels on these hard dots.
+    assert np.abs(a.image.astype(int) - b.image).max() <= 8
+
+
+def test_a_plain_crop_is_centred_on_the_box_with_half_its_size_to_spare():
+    crop, place, _ = plain_crop(_sample())
+    low, high = crop.uv.min(0), crop.uv.max(0)
+    np.testing.assert_allclose((low + high) / 2, 63.5, atol=1e-3)
+    assert (high - low).max() == pytest.approx(128 / 1.5, abs=1e-3)
+    np.testing.assert_allclose(place.to_image(crop.uv), _sample().keypoints_px, atol=1e-3)
+
+
+def test_whole_crop_keeps_picture_and_labels():
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    uv = np.random.default_rng(1).uniform(0, 127, (21, 2))
+    crop = whole_crop(Sample(image, uv, None, np.ones(21, bool), None, 'right', 'x'))
+    np.testing.assert_array_equal(crop.image, image[..., ::-1])
+    np.testing.assert_allclose(crop.uv, uv, atol=1e-4)
+    assert crop.weight_3d == 0.0
+
+
+def test_the_same_seed_gives_the_same_crop_and_another_seed_another():
+    variation = Variation(occluder=1.0, blur=1.0, noise=1.0, jpeg=1.0)
+    crops = [varied_crop(_sample(), np.random.default_rng(seed), variation).image for seed in (3, 3, 4)]
+    np.testing.assert_array_equal(crops[0], crops[1])
+    assert (crops[0] != crops[2]).any()
+
+
+def test_the_backdrop_shows_only_beyond_the_picture():
+    sample = _sample()
+    backdrop = np.full((128, 128, 3), (255, 0, 0), np.uint8)  # blue
+    variation = Variation(rotation=0.0, scale=(2.5, 2.5), far=0.0, shift=0.0, **PLAIN_LOOKS)
+    crop = varied_crop(sample, np.random.default_rng(0), variation, backdrop)
+    blue = (crop.image == (0, 0, 255)).all(-1)
+    assert blue[:4].all() and blue[:, :4].all(), 'the border shows the backdrop, as RGB'
+    assert not blue[40:90, 40:90].any(), 'the picture itself is untouched'
+
+
+def test_an_unknown_side_teaches_no_3d():
+    crop = varied_crop(_sample(side=None), np.random.default_rng(0), Variation())
+    assert crop.weight_3d == 0.0
+
+
+def test_a_negative_has_no_joint_in_the_crop():
+    crop = negative_crop(np.zeros((128, 128, 3), np.uint8), np.random.default_rng(0), Variation())
+    assert not crop.hand
+    assert (crop.uv < -100).all()
+    assert (crop.weight == 1).all()
+
+
+def test_looks_change_but_the_argument_does_not():
+    image = np.full((128, 128, 3), 100, np.uint8)
+    changed = vary_looks(image, np.random.default_rng(0), Variation(noise=1.0))
+    assert (image == 100).all()
+    assert (changed != 100).any()
+
+
+def test_network_coordinates_have_the_root_at_zero_and_unit_length():
+    xyz = network_coordinates(np.random.default_rng(0).normal(size=(21, 3)))
+    np.testing.assert_array_equal(xyz[9], 0)
+    assert np.linalg.norm(xyz[0]) == pytest.approx(1)
+    with pytest.raises(ValueError, match='coincide'):
+        network_coordinates(np.zeros((21, 3)))

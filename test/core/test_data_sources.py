@@ -1,0 +1,214 @@
+"""Picture sources, decoding and calibration files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
+from minimal_hand_core.data.decoding import decode_picture, load_picture
+from minimal_hand_core.data.sources import SourceError, open_source
+from minimal_hand_core.tracking import CameraError, PictureError
+
+
+@pytest.fixture
+def picture(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+
+def encoded(suffix: str, picture: np.ndarray) -> np.ndarray:
+    return cv2.imencode(suffix, picture)[1].reshape(-1)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.bmp', '.tiff', '.ppm'])
+def test_lossless_pictures_come_back(picture: np.ndarray, suffix: str) -> None:
+    np.testing.assert_array_equal(decode_picture(encoded(suffix, picture), 'it'), picture)
+
+
+def test_alpha_is_dropped(picture: np.ndarray) -> None:
+    with_alpha = np.dstack([picture, picture[:, :, 0]])
+    np.testing.assert_array_equal(decode_picture(encoded('.png', with_alpha), 'it'), picture)
+
+
+def test_exif_orientation_is_applied() -> None:
+    upright = np.zeros((40, 80, 3), np.uint8)
+    upright[:, :40] = 255
+    jpeg = encoded('.jpg', upright).tobytes()
+    # APP1 with one EXIF entry: orientation 6, to be turned by 90° clockwise
+    entry = b'\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00'
+    exif = b'Exif\0\0MM\0*\0\0\0\x08\x00\x01' + entry + b'\0\0\0\0'
+    turned = jpeg[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + jpeg[2:]
+    found = decode_picture(np.frombuffer(turned, np.uint8), 'it')
+    assert found.shape == (80, 40, 3)
+    assert found[:30].mean() > 250 and found[50:].mean() < 5
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('share', [0.1, 0.5, 0.99])
+def test_half_a_picture_is_an_error(picture: np.ndarray, suffix: str, share: float) -> None:
+    data = encoded(suffix, picture)
+    with pytest.raises(PictureError, match='it is cut off'):
+        decode_picture(data[: int(len(data) * share)], 'it')
+
+
+@pytest.mark.parametrize(
+    ('data', 'said'),
+    [
+        (np.zeros(0, np.uint8), 'is empty'),
+        (np.arange(200, dtype=np.uint8), 'cannot be decoded'),
+        (encoded('.png', np.zeros((4, 4), np.uint8)), 'is grey'),
+        (encoded('.png', np.zeros((4, 4, 3), np.uint16)), 'uint16'),
+    ],
+)
+def test_what_is_no_colour_picture_is_an_error(data: np.ndarray, said: str) -> None:
+    with pytest.raises(PictureError, match=f'^it .*{said}'):
+        decode_picture(data, 'it')
+
+
+def test_load_picture_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match='nothing.png cannot be read: No such file'):
+        load_picture(tmp_path / 'nothing.png')
+
+
+def test_single_picture(tmp_path: Path, picture: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / 'a.PNG'), picture)
+    once = open_source(str(tmp_path / 'a.PNG'), loop=False)
+    np.testing.assert_array_equal(once.read().image, picture)
+    assert once.read() is None
+    forever = open_source(str(tmp_path / 'a.PNG'))
+    assert all(forever.read() is not None for _ in range(3))
+
+
+def test_folder_in_order_of_names(tmp_path: Path) -> None:
+    for value, name in ((2, 'b.png'), (1, 'a.png'), (3, 'c.png')):
+        cv2.imwrite(str(tmp_path / name), np.full((4, 4, 3), value, np.uint8))
+    (tmp_path / 'bb.png').write_bytes(b'broken')
+    (tmp_path / 'notes.txt').write_text('x')
+    source = open_source(str(tmp_path), loop=False)
+    assert [source.read().image[0, 0, 0] for _ in range(2)] == [1, 2]
+    with pytest.raises(PictureError, match='bb.png cannot be decoded'):
+        source.read()
+    assert source.read().image[0, 0, 0] == 3
+    assert source.read() is None
+
+
+def test_folder_goes_round(tmp_path: Path) -> None:
+    for value, name in ((1, 'a.png'), (2, 'b.png')):
+        cv2.imwrite(str(tmp_path / name), np.full((4, 4, 3), value, np.uint8))
+    source = open_source(str(tmp_path))
+    assert [source.read().image[0, 0, 0] for _ in range(5)] == [1, 2, 1, 2, 1]
+
+
+def test_folder_of_broken_pictures_is_told_once_round(tmp_path: Path) -> None:
+    for name in ('a.png', 'b.png'):
+        (tmp_path / name).write_bytes(b'broken')
+    source = open_source(str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(PictureError):
+            source.read()
+    with pytest.raises(SourceError, match='none of its 2 pictures'):
+        source.read()
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 12.0, (64, 48))
+    for value in (50, 100, 150):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    return path
+
+
+def test_video(video: Path) -> None:
+    source = open_source(str(video), loop=False)
+    assert source.rate == pytest.approx(12)
+    assert [round(float(source.read().image.mean()) / 50) for _ in range(3)] == [1, 2, 3]
+    assert source.read() is None
+    source.close()
+
+
+def test_video_goes_round(video: Path) -> None:
+    source = open_source(str(video))
+    assert [round(float(source.read().image.mean()) / 50) for _ in range(7)] == [1, 2, 3, 1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        ('', 'does not exist'),
+        ('nothing.mp4', "'nothing.mp4' does not exist: give 'rendered'"),
+        ('9999999', 'there is no webcam with this index'),
+    ],
+)
+def test_sources_that_are_not_there(name: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        open_source(name)
+
+
+def test_files_that_are_no_video_and_empty_folders(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match='holds no picture'):
+        open_source(str(tmp_path))
+    file = tmp_path / 'notes.mp4'
+    file.write_text('no video')
+    with pytest.raises(SourceError, match='notes.mp4 cannot be read'):
+        open_source(str(file))
+
+
+def test_rendered_source_is_deterministic() -> None:
+    first, second = (open_source('rendered', seed=4, rate=10) for _ in range(2))
+    for _ in range(2):
+        one, other = first.read(), second.read()
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.truth.keypoints_m, other.truth.keypoints_m)
+        np.testing.assert_allclose(first.camera.project(one.truth.keypoints_m), one.truth.keypoints_px, atol=1e-9)
+
+
+CALIBRATION = {
+    'image_width': 640,
+    'image_height': 480,
+    'camera_matrix': '{data: [600, 0, 320, 0, 610, 240, 0, 0, 1]}',
+    'distortion_model': 'plumb_bob',
+    'distortion_coefficients': '{data: [0.1, -0.2, 0, 0, 0.01]}',
+}
+
+
+def written(path: Path, **changes: object) -> Path:
+    content = {**CALIBRATION, **changes}
+    path.write_text('\n'.join(f'{key}: {value}' for key, value in content.items() if value is not None))
+    return path
+
+
+def test_calibration_file(tmp_path: Path) -> None:
+    camera = load_calibration(f'file://{written(tmp_path / "camera.yaml")}')
+    assert (camera.width, camera.height) == (640, 480)
+    np.testing.assert_array_equal(camera.k, [[600, 0, 320], [0, 610, 240], [0, 0, 1]])
+    np.testing.assert_array_equal(camera.d, [0.1, -0.2, 0, 0, 0.01])
+
+
+@pytest.mark.parametrize(
+    ('changes', 'said'),
+    [
+        ({'camera_matrix': None}, "'camera_matrix' is missing"),
+        ({'camera_matrix': 5}, 'not where they belong'),
+        ({'camera_matrix': '{data: [1, 2]}'}, 'has 2 values'),
+        ({'camera_matrix': '{data: [0, 0, 320, 0, 610, 240, 0, 0, 1]}'}, 'focal lengths'),
+        ({'distortion_model': 'crystal_ball'}, "'crystal_ball'"),
+        ({'image_width': '[', 'image_height': '}'}, 'it is not YAML'),
+    ],
+)
+def test_wrong_calibration_files_are_errors_that_name_the_file(tmp_path: Path, changes: dict, said: str) -> None:
+    with pytest.raises(CameraError, match=f'camera.yaml.*{said}'):
+        load_calibration(written(tmp_path / 'camera.yaml', **changes))
+
+
+def test_field_of_view() -> None:
+    camera = camera_from_field_of_view(640, 480, 90.0)
+    left, right = camera.normalize(np.array([[-0.5, 239.5], [639.5, 239.5]]))
+    np.testing.assert_allclose(left, (-1, 0), atol=1e-12)
+    np.testing.assert_allclose(right, (1, 0), atol=1e-12)
+    with pytest.raises(CameraError, match='180'):
+        camera_from_field_of_view(640, 480, 180.0)

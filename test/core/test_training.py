@@ -1,0 +1,146 @@
+"""Training runs end to end on rendered hands: they learn, stop, and continue exactly."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from minimal_hand_core.detnet import load_detnet
+from minimal_hand_core.training.config import ConfigError, TrainingConfig, config_from_dict, load_config
+from minimal_hand_core.training.state import CHECKPOINT, RunState
+from minimal_hand_core.training.stream import CropStream
+from minimal_hand_core.training.train_detnet import WEIGHTS, learning_rate, main, train
+
+TINY = {
+    'steps': 4,
+    'batch': 2,
+    'warmup': 1,
+    'checkpoint_every': 1,
+    'data': {'rendered_share': 1.0},
+    'validation': {'every': 4, 'rendered': 2},
+}
+
+
+@pytest.fixture
+def tiny():
+    return config_from_dict(TINY)
+
+
+def test_a_run_that_stopped_continues_exactly(tiny, tmp_path):
+    whole = train(tiny, tmp_path / 'whole')
+    train(tiny, tmp_path / 'parts', stop_after=1)
+    train(tiny, tmp_path / 'parts', stop_after=2)
+    parts = train(tiny, tmp_path / 'parts')
+    assert whole.step == parts.step == 4
+    for (name, a), b in zip(whole.average.state_dict().items(), parts.average.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    rows = list(csv.DictReader((tmp_path / 'whole/metrics.csv').open()))
+    assert [row['step'] for row in rows] == ['4.0']
+    assert float(rows[0]['rendered_error']) > 0
+    model = load_detnet(tmp_path / 'whole' / WEIGHTS)
+    assert model.backbone == 'small' and not model.training
+
+
+def test_a_killed_run_continues(tmp_path):
+    """SIGKILL at any moment leaves the last whole checkpoint, and the same command goes on from it."""
+    config = tmp_path / 'run.yaml'
+    config.write_text(
+        'steps: 500\nbatch: 2\nwarmup: 1\ncheckpoint_every: 1\ndata: {rendered_share: 1.0}\n'
+        'validation: {every: 500, rendered: 0}\n'
+    )
+    command = [sys.executable, '-m', 'minimal_hand_core.training.train_detnet', '--threads', '1']
+    command += ['--config', str(config), '--output', str(tmp_path / 'run')]
+    environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True) as run:
+        for line in run.stdout:
+            if line.startswith('step 50:'):
+                break
+        os.killpg(run.pid, signal.SIGKILL)
+    kept = torch.load(tmp_path / 'run' / CHECKPOINT, weights_only=True)['step']
+    assert kept >= 49
+    command += ['--stop-after', '1']
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert f'step {kept + 1} of 500' in result.stdout
+
+
+def test_a_batch_depends_on_seed_and_step_alone(tiny):
+    again = CropStream(tiny)
+    again[0]
+    for key, value in CropStream(tiny)[3].items():
+        assert torch.equal(value, again[3][key]), key
+    assert not torch.equal(CropStream(tiny)[2]['images'], CropStream(tiny)[3]['images'])
+
+
+def test_a_failed_save_keeps_the_one_before(tiny, tmp_path, monkeypatch):
+    state = RunState(tiny)
+    state.step = 7
+    state.save(tmp_path)
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(torch, 'save', full)
+    state.step = 8
+    with pytest.raises(OSError, match='No space'):
+        state.save(tmp_path)
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]
+    other = RunState(tiny)
+    assert other.load(tmp_path) and other.step == 7
+
+
+def test_a_run_of_other_settings_is_refused(tiny, tmp_path):
+    RunState(tiny).save(tmp_path)
+    other = RunState(config_from_dict({**TINY, 'batch': 3}))
+    with pytest.raises(ValueError, match='batch: 2, not 3'):
+        other.load(tmp_path)
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    config = TrainingConfig(steps=100, warmup=10, data=config_from_dict(TINY).data)
+    rates = [learning_rate(config, step) for step in range(101)]
+    assert rates[0] == pytest.approx(config.learning_rate / 10)
+    assert max(rates) == pytest.approx(config.learning_rate)
+    assert int(np.argmax(rates)) in (9, 10)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('backbone: large', "backbone is 'large'"),
+        ('stepz: 3', 'stepz is not a setting; choose from backbone'),
+        ('steps: many', "steps is 'many'; expected int"),
+        ('data: {rendered_share: 0.9, negative_share: 0.2}', 'negative_share + data.rendered_share is 1.1'),
+        ('data: {rendered_share: 0.5}', 'data.real_hands is None'),
+        ('warmup: 9000', 'warmup is 9000'),
+        ('- 1', 'holds a list'),
+        ('a: [', 'is not YAML'),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path, text, message):
+    path = tmp_path / 'run.yaml'
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert message in str(error.value)
+
+
+def test_the_shipped_recipe_is_valid():
+    config = load_config('config/training/detnet_small.yaml')
+    assert config.backbone == 'small' and config.data.real_hands
+
+
+def test_the_command_line_reports_a_missing_folder_in_one_line(tmp_path, capsys):
+    arguments = ['--config', 'config/training/detnet_small.yaml', '--output', str(tmp_path / 'run')]
+    status = main([*arguments, '--set', f'data.real_hands={tmp_path / "nowhere"}'])
+    error = capsys.readouterr().err
+    assert status == 1
+    assert error.count('\n') == 1 and 'labels.json is missing' in error
+    assert not (tmp_path / 'run' / WEIGHTS).exists()
