@@ -1,0 +1,120 @@
+"""Calibration: collect some frames of a hand held still, judge them, and give one fixed shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minimal_hand_core.arrays import ArrayLike
+from minimal_hand_core.hand.skeleton import NUM_BETAS
+from minimal_hand_core.shape.estimator import HandShape, check_hand_length, default_hand_length, fit_window
+from minimal_hand_core.shape.window import RatioWindow
+
+if TYPE_CHECKING:
+    from minimal_hand_core.hand import HandModel
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """What a calibration came to.
+
+    Attributes:
+        success: whether shape may be used.
+        message: one sentence for the user, with the reason for a failure.
+        shape: the calibrated HandShape, None on failure.
+        spread: root mean square over the bones of the robust standard deviation, from frame to frame, of their lengths,
+            as a fraction of the hand length; NaN without frames.
+        frames: usable frames collected.
+        rejected: frames that were of no use.
+    """
+
+    success: bool
+    message: str
+    shape: HandShape | None
+    spread: float
+    frames: int
+    rejected: int
+
+
+class ShapeCalibration:
+    """Collects frames until there are enough; knows nothing of time, the caller decides when to give up.
+
+    >>> calibration = ShapeCalibration(model, frames=60, hand_length=0.092)
+    >>> while not calibration.add(*next_frame()): ...
+    >>> estimator.adopt(calibration.result())
+
+    Args:
+        model: the hand model that β is for.
+        frames: usable frames wanted.
+        hand_length: metres from wrist to middle knuckle, measured by the user; None takes the model's own.
+        max_spread: a larger spread (see CalibrationResult) is a failure.
+        weight: of |β|² in the fit, see ShapeEstimator.
+        min_confidence: bones with a keypoint below this are left out.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        model: HandModel,
+        frames: int = 60,
+        *,
+        hand_length: float | None = None,
+        max_spread: float = 0.05,
+        weight: float = 1e-3,
+        min_confidence: float = 0.3,
+    ) -> None:
+        if frames < 1:
+            raise ValueError(f'frames: expected 1 or more, found {frames!r}')
+        if not max_spread > 0:
+            raise ValueError(f'max_spread: expected a fraction above 0, found {max_spread!r}')
+        self._model = model
+        self._window = RatioWindow(frames, min_confidence)
+        self._hand_length = default_hand_length(model) if hand_length is None else check_hand_length(hand_length)
+        self._max_spread = max_spread
+        self._weight = weight
+        self.wanted = frames
+        self.rejected = 0
+
+    @property
+    def frames(self) -> int:
+        """Usable frames so far."""
+        return self._window.frames
+
+    @property
+    def done(self) -> bool:
+        """Whether there are enough."""
+        return self._window.frames >= self.wanted
+
+    def add(self, xyz: ArrayLike, confidence: ArrayLike | None = None) -> bool:
+        """Take one frame, xyz (21, 3) and confidence (21,) as in ShapeEstimator.update; returns `done`."""
+        if not self.done and not self._window.add(xyz, confidence):
+            self.rejected += 1
+        return self.done
+
+    def result(self) -> CalibrationResult:
+        """Judge the frames collected so far; fewer than wanted is a failure."""
+        frames = self._window.frames
+        spread = float('nan')
+        if frames:
+            seen = self._window.estimate()
+            bones = seen.spread[~np.isnan(seen.spread)]
+            spread = float(np.sqrt(np.mean(bones**2)))
+        if not self.done:
+            return self._failure(f'only {frames} of {self.wanted} usable frames, {self.rejected} rejected', spread)
+        if np.isnan(seen.ratios).any():
+            return self._failure('some fingers were never seen well: show the whole open hand', spread)
+        if spread > self._max_spread:
+            return self._failure(f'hand moved: spread {spread:.1%} > {self._max_spread:.1%} of the hand length', spread)
+        betas, residual = fit_window(self._model, seen.ratios, self._weight, np.zeros(NUM_BETAS))
+        length = self._hand_length
+        shape = HandShape(betas, length, residual, frames, True, seen.length_spread * length)
+        return CalibrationResult(
+            True, f'calibrated on {frames} frames, spread {spread:.1%}', shape, spread, frames, self.rejected
+        )
+
+    def _failure(self, message: str, spread: float) -> CalibrationResult:
+        return CalibrationResult(False, message, None, spread, self._window.frames, self.rejected)

@@ -1,0 +1,129 @@
+"""A bounded window of bone ratios and their robust mean."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, to_float64
+from minimal_hand_core.hand.skeleton import (
+    BONE_KEYPOINTS,
+    KEYPOINT_PARENTS,
+    MIDDLE_MCP,
+    NUM_BONES,
+    NUM_KEYPOINTS,
+    REFERENCE_BONE,
+    WRIST,
+)
+
+_ENDS = np.array(BONE_KEYPOINTS)
+_STARTS = np.array([KEYPOINT_PARENTS[keypoint] for keypoint in BONE_KEYPOINTS])
+_PLAUSIBLE = (0.05, 1.5)
+"""Ratios of no human hand are dropped at once; the thumb's first bone and the little finger's last are near the ends."""
+_MAD_TO_SIGMA = 1.4826
+_INLIER = 2.5
+"""In robust standard deviations from the median."""
+
+
+class WindowEstimate(NamedTuple):
+    """Robust mean over a window.
+
+    Attributes:
+        ratios: (15,) bone ratios, NaN where a bone was never seen.
+        spread: (15,) robust standard deviation of each ratio from frame to frame, NaN likewise.
+        length: robust mean of |middle MCP − wrist| in the units of the keypoints.
+        length_spread: its robust standard deviation, relative to length.
+    """
+
+    ratios: np.ndarray
+    spread: np.ndarray
+    length: float
+    length_spread: float
+
+
+class RatioWindow:
+    """Bone ratios of the last `size` frames, those bones of them whose two ends were seen well.
+
+    The mean is that of the values within 2.5 robust standard deviations (from the median absolute deviation) of the
+    median: up to half of the frames may be wrong without moving it.
+
+    Args:
+        size: frames held; each new frame takes the place of the oldest.
+        min_confidence: bones with an end below this are left out; a frame whose reference bone is, is left out whole.
+    """
+
+    def __init__(self, size: int, min_confidence: float) -> None:
+        if size < 1:
+            raise ValueError(f'window: expected 1 frame or more, found {size!r}')
+        if not 0.0 <= min_confidence <= 1.0:
+            raise ValueError(f'min_confidence: expected a number from 0 to 1, found {min_confidence!r}')
+        self._min_confidence = min_confidence
+        # One row per frame: 15 ratios, then the length of the reference bone.
+        self._rows = np.full((size, NUM_BONES + 1), np.nan)
+        self.frames = 0
+
+    def clear(self) -> None:
+        self._rows[:] = np.nan
+        self.frames = 0
+
+    def add(self, xyz: ArrayLike, confidence: ArrayLike | None = None) -> bool:
+        """Take one frame: xyz (21, 3) any unit, confidence (21,) 0…1. False when the frame is of no use.
+
+        Raises:
+            ValueError: wrong shape, or NaN or infinite.
+        """
+        points = to_float64(xyz, 'xyz')
+        check_shape(points, 'xyz', (NUM_KEYPOINTS, 3))
+        check_finite(points, 'xyz')
+        bones = points[_ENDS] - points[_STARTS]
+        lengths = np.sqrt(np.einsum('bi,bi->b', bones, bones))
+        reference = lengths[REFERENCE_BONE]
+        if not reference > 0.0:
+            return False
+        ratios = lengths / reference
+        bad = (ratios < _PLAUSIBLE[0]) | (ratios > _PLAUSIBLE[1])
+        if confidence is not None:
+            trust = to_float64(confidence, 'confidence')
+            check_shape(trust, 'confidence', (NUM_KEYPOINTS,))
+            check_finite(trust, 'confidence')
+            if min(trust[WRIST], trust[MIDDLE_MCP]) < self._min_confidence:
+                return False
+            bad |= np.minimum(trust[_ENDS], trust[_STARTS]) < self._min_confidence
+        # Only the reference itself left: the frame says nothing.
+        if bad.sum() >= NUM_BONES - 1:
+            return False
+        row = self._rows[self.frames % len(self._rows)]
+        row[:NUM_BONES] = np.where(bad, np.nan, ratios)
+        row[NUM_BONES] = reference
+        self.frames += 1
+        return True
+
+    def estimate(self) -> WindowEstimate:
+        """Robust mean of what the window holds.
+
+        Raises:
+            ValueError: the window is empty.
+        """
+        if self.frames == 0:
+            raise ValueError('window: expected at least one usable frame, found none')
+        rows = self._rows[: self.frames]
+        median = _median(rows)
+        deviation = np.abs(rows - median)
+        sigma = _MAD_TO_SIGMA * _median(deviation)
+        # The tiny constant keeps equal values in when their deviation is zero.
+        near = deviation <= _INLIER * sigma + 1e-12
+        count = near.sum(axis=0)
+        mean = np.where(near, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+        length = float(mean[NUM_BONES])
+        return WindowEstimate(mean[:NUM_BONES], sigma[:NUM_BONES], length, float(sigma[NUM_BONES]) / length)
+
+
+def _median(rows: np.ndarray) -> np.ndarray:
+    """Median of each column without its NaNs (NaN where there is nothing else); np.nanmedian is ten times slower."""
+    ordered = np.sort(rows, axis=0)
+    count = len(rows) - np.isnan(rows).sum(axis=0)
+    columns = np.arange(rows.shape[1])
+    low = ordered[np.maximum(count - 1, 0) // 2, columns]
+    high = ordered[np.minimum(count // 2, len(rows) - 1), columns]
+    return np.asarray(np.where(count > 0, 0.5 * (low + high), np.nan))

@@ -1,0 +1,176 @@
+"""A pinhole camera with lens distortion: from pixels to rays and back.
+
+Convention:
+    * Camera frame: x right, y down, z forward (REP-103 optical), metres.
+    * Pixel centres lie at integers, as in `sensor_msgs/CameraInfo` and OpenCV.
+    * A *normalised* point is (X/Z, Y/Z): where the ray of a pixel meets the plane Z = 1, distortion removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+DISTORTION_MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
+_COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (4, 5, 8, 12, 14), 'equidistant': (4,)}
+_SAME = {'': 'plumb_bob', 'none': 'plumb_bob', 'fisheye': 'equidistant'}
+_ITERATIONS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-10)
+
+
+class CameraError(ValueError):
+    """Intrinsics that cannot be used; the message names the value and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class CameraModel:
+    """Intrinsics of one camera, for pictures of one size.
+
+    Attributes:
+        width, height: size in pixels of the pictures that `k` is for; 0, 0 = not known.
+        k: (3, 3) float64 camera matrix, pixels.
+        d: (N,) float64 distortion coefficients, OpenCV's order; empty = none.
+        distortion_model: one of DISTORTION_MODELS ('' and 'none' are taken as 'plumb_bob', 'fisheye' as 'equidistant').
+
+    Raises:
+        CameraError: not finite, focal length not positive, last row not (0, 0, 1), unknown distortion model or a wrong
+            number of coefficients.
+    """
+
+    width: int
+    height: int
+    k: np.ndarray
+    d: np.ndarray
+    distortion_model: str = 'plumb_bob'
+
+    def __post_init__(self) -> None:
+        k = np.array(self.k, np.float64)
+        d = np.array(self.d, np.float64).reshape(-1)
+        model = _SAME.get(self.distortion_model, self.distortion_model)
+        if k.size != 9:
+            raise CameraError(f'camera matrix has {k.size} values; give 9')
+        k = k.reshape(3, 3)
+        if self.width < 0 or self.height < 0:
+            raise CameraError(f'camera size is {self.width}×{self.height}; give pixels, or 0×0 for not known')
+        if not (np.isfinite(k).all() and np.isfinite(d).all()):
+            raise CameraError(f'camera matrix {k.reshape(-1).tolist()}, distortion {d.tolist()}: not finite')
+        if k[0, 0] <= 0 or k[1, 1] <= 0:
+            raise CameraError(f'focal lengths are {k[0, 0]} and {k[1, 1]}; give values above 0 pixels')
+        if not np.array_equal(k[2], (0, 0, 1)) or k[1, 0] != 0:
+            raise CameraError(f'camera matrix {k.reshape(-1).tolist()}; give [fx, s, cx, 0, fy, cy, 0, 0, 1]')
+        if model not in DISTORTION_MODELS:
+            raise CameraError(
+                f'distortion model is {self.distortion_model!r}; give one of {", ".join(DISTORTION_MODELS)}'
+            )
+        if len(d) not in (0, *_COEFFICIENTS[model]):
+            raise CameraError(f'{model} has {len(d)} distortion coefficients; give one of {(0, *_COEFFICIENTS[model])}')
+        for name, value in (('k', k), ('d', d), ('distortion_model', model)):
+            object.__setattr__(self, name, value)
+        k.setflags(write=False)
+        d.setflags(write=False)
+
+    @classmethod
+    def from_info(
+        cls, width: int, height: int, k: Sequence[float], d: Sequence[float] = (), distortion_model: str = ''
+    ) -> CameraModel | None:
+        """The camera of the fields of a `sensor_msgs/CameraInfo`; None when it is not calibrated (k all zero).
+
+        Raises:
+            CameraError: as the constructor.
+        """
+        matrix = np.asarray(k, np.float64)
+        if matrix.size == 9 and not matrix.any():
+            return None
+        return cls(int(width), int(height), matrix, np.asarray(d, np.float64), distortion_model)
+
+    @property
+    def focal(self) -> float:
+        """Geometric mean of the two focal lengths, pixels."""
+        return float(np.sqrt(self.k[0, 0] * self.k[1, 1]))
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise CameraError when pictures of this size do not belong to these intrinsics."""
+        if (self.width or self.height) and (self.width, self.height) != (width, height):
+            raise CameraError(
+                f'picture is {width}×{height}, its camera info is for {self.width}×{self.height}; '
+                'publish the camera info of the pictures that are sent'
+            )
+
+    def normalize(self, uv: np.ndarray) -> np.ndarray:
+        """(N, 2) pixels → (N, 2) float64 normalised points; NaN where the lens model has no inverse."""
+        points = np.asarray(uv, np.float64).reshape(-1, 2)
+        if not self.d.any() and self.distortion_model != 'equidistant':
+            return self._pinhole(points)
+        if self.distortion_model == 'equidistant':
+            return self._unfold(points)
+        plane = self._pinhole(points)[:, None]
+        rays = cv2.undistortPointsIter(plane, np.eye(3), self.d, np.eye(3), np.eye(3), _ITERATIONS)[:, 0]
+        # The iteration diverges quietly beyond the radius where the model folds over; such points are no rays.
+        error = np.abs(self.project(np.column_stack([rays, np.ones(len(rays))])) - points).max(axis=1)
+        rays[~(error < 0.1)] = np.nan
+        return rays
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) metres, camera frame → (N, 2) float64 pixels; NaN for points not in front of the camera."""
+        points = np.asarray(points, np.float64).reshape(-1, 3)
+        ahead = points[:, 2] > 1e-9
+        safe = np.where(ahead[:, None], points, (0.0, 0.0, 1.0))
+        zero, eye = np.zeros(3), np.eye(3)
+        if self.distortion_model == 'equidistant':
+            d = self.d if len(self.d) else np.zeros(4)
+            plane = cv2.fisheye.projectPoints(safe[:, None], zero, zero, eye, d)[0][:, 0]
+        elif self.d.any():
+            plane = cv2.projectPoints(safe[:, None], zero, zero, eye, self.d)[0][:, 0]
+        else:
+            plane = safe[:, :2] / safe[:, 2:]
+        uv = plane @ self.k[:2, :2].T + self.k[:2, 2]
+        uv[~ahead] = np.nan
+        return uv
+
+    def _pinhole(self, points: np.ndarray) -> np.ndarray:
+        """Distorted or plain pixels → plane Z = 1, by the inverse of k."""
+        y = (points[:, 1] - self.k[1, 2]) / self.k[1, 1]
+        x = (points[:, 0] - self.k[0, 2] - self.k[0, 1] * y) / self.k[0, 0]
+        return np.column_stack([x, y])
+
+    def _unfold(self, points: np.ndarray) -> np.ndarray:
+        """Equidistant lens: solve θ (1 + d0 θ² + d1 θ⁴ + …) = r by Newton; rays of 90° and more are NaN."""
+        plane = self._pinhole(points)
+        radius = np.linalg.norm(plane, axis=1)
+        d = np.concatenate([[1.0], self.d if len(self.d) else np.zeros(4)])
+        odd = np.zeros(10)
+        odd[1::2] = d
+        polynomial = np.polynomial.Polynomial(odd)
+        slope = polynomial.deriv()
+        theta = np.minimum(radius, 1.5)
+        for _ in range(20):
+            theta = theta - (polynomial(theta) - radius) / np.maximum(slope(theta), 1e-3)
+        good = (np.abs(polynomial(theta) - radius) < 1e-6) & (theta >= 0) & (theta < 1.55)
+        with np.errstate(invalid='ignore', divide='ignore'):
+            scale = np.where(radius > 1e-12, np.tan(theta) / radius, 1.0)
+        return np.where(good[:, None], plane * scale[:, None], np.nan)
+
+
+def view_rotation(ray: np.ndarray) -> np.ndarray:
+    """The smallest rotation that takes the optical axis (0, 0, 1) to a ray.
+
+    A crop looks at the hand along the ray through its centre. What the network says of the hand is in the axes of
+    that view; this rotation turns them into the axes of the camera.
+
+    Args:
+        ray: (2,) normalised point.
+
+    Returns:
+        (3, 3) float64, proper.
+    """
+    x, y, z = np.array([ray[0], ray[1], 1.0]) / np.sqrt(1.0 + ray[0] ** 2 + ray[1] ** 2)
+    # Rodrigues' formula for axis (0, 0, 1) × ray = (−y, x, 0); 1 + z ≥ 1, as the ray points forward.
+    return np.array(
+        [
+            [1 - x * x / (1 + z), -x * y / (1 + z), x],
+            [-x * y / (1 + z), 1 - y * y / (1 + z), y],
+            [-x, -y, z],
+        ]
+    )

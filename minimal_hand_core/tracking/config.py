@@ -1,0 +1,128 @@
+"""Everything that can be set, in one frozen dataclass per stage; HandTrackerConfig is all of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from minimal_hand_core.hand.skeleton import SIDES
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Settings of the KeypointDetector.
+
+    Attributes:
+        side: 'right' or 'left', the hand that is looked for.
+        weights: 'default' or the path of a checkpoint.
+        backend: 'auto' or the name of an inference engine.
+        threads: threads of the engine; 0 = its own choice.
+        enter_threshold: score at which a hand is found, 0…1.
+        keep_threshold: score below which a followed hand is lost, 0…1, not above enter_threshold.
+        max_inconsistency: how far the picture keypoints may be from what xyz looks like (weak perspective), RMS over
+            the longer side of their box; a network that sees no hand does not manage to say the same thing twice.
+        search_windows: network runs per picture while searching, besides one to refine; bounds the cost.
+        min_crop_side: smallest crop, pixels of the picture.
+        max_crop_ratio: largest crop, in longer sides of the picture.
+
+    Raises:
+        ValueError: a value out of its range, named.
+    """
+
+    side: str = 'right'
+    weights: str = 'default'
+    backend: str = 'auto'
+    threads: int = 1
+    enter_threshold: float = 0.5
+    keep_threshold: float = 0.3
+    max_inconsistency: float = 0.25
+    search_windows: int = 3
+    min_crop_side: float = 32.0
+    max_crop_ratio: float = 1.5
+
+    def __post_init__(self) -> None:
+        _check_choice('side', self.side, SIDES)
+        _check_text('weights', self.weights)
+        _check_text('backend', self.backend)
+        _check_range('threads', self.threads, 0, 64)
+        _check_range('enter_threshold', self.enter_threshold, 0, 1)
+        _check_range('keep_threshold', self.keep_threshold, 0, self.enter_threshold, 'enter_threshold')
+        _check_range('max_inconsistency', self.max_inconsistency, 0, 10)
+        _check_range('search_windows', self.search_windows, 1, 64)
+        _check_range('min_crop_side', self.min_crop_side, 8, 4096)
+        _check_range('max_crop_ratio', self.max_crop_ratio, 0.1, 10)
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Settings of the PoseEstimator.
+
+    Attributes:
+        side: 'right' or 'left'.
+        model: 'open' or the path of a hand model.
+        hand_length: |wrist − middle MCP| in metres; 0 = that of the hand model's mean shape.
+        hand_length_sigma: relative standard deviation of hand_length.
+        keypoint_sigma: standard deviation of a keypoint in the picture, share of the longer side of the hand's box.
+        xyz_sigma: standard deviation of a coordinate of xyz, in hand lengths.
+        smoothing: One-Euro filters on (wrist position, and keypoints before the inverse kinematics).
+        wrist_min_cutoff, wrist_beta: of the wrist position's filter, Hz and Hz per m/s.
+        pose_min_cutoff, pose_beta: of the keypoints' filter, Hz and Hz per hand length/s.
+        derivative_cutoff: of both filters' speed estimate, Hz.
+        lost_timeout: seconds without a hand after which it counts as lost and the filters forget.
+
+    Raises:
+        ValueError: a value out of its range, named.
+    """
+
+    side: str = 'right'
+    model: str = 'open'
+    hand_length: float = 0.0
+    hand_length_sigma: float = 0.05
+    keypoint_sigma: float = 0.02
+    xyz_sigma: float = 0.1
+    smoothing: bool = True
+    wrist_min_cutoff: float = 1.0
+    wrist_beta: float = 20.0
+    pose_min_cutoff: float = 1.0
+    pose_beta: float = 1.5
+    derivative_cutoff: float = 1.0
+    lost_timeout: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_choice('side', self.side, SIDES)
+        _check_text('model', self.model)
+        if self.hand_length != 0:
+            _check_range('hand_length', self.hand_length, 0.03, 0.15, unit=' m (0 = of the hand model)')
+        _check_range('hand_length_sigma', self.hand_length_sigma, 0, 1)
+        _check_range('keypoint_sigma', self.keypoint_sigma, 1e-4, 1)
+        _check_range('xyz_sigma', self.xyz_sigma, 1e-4, 10)
+        _check_range('wrist_min_cutoff', self.wrist_min_cutoff, 1e-3, 1000, unit=' Hz')
+        _check_range('wrist_beta', self.wrist_beta, 0, 10000)
+        _check_range('pose_min_cutoff', self.pose_min_cutoff, 1e-3, 1000, unit=' Hz')
+        _check_range('pose_beta', self.pose_beta, 0, 10000)
+        _check_range('derivative_cutoff', self.derivative_cutoff, 1e-3, 1000, unit=' Hz')
+        _check_range('lost_timeout', self.lost_timeout, 0, 60, unit=' s')
+
+
+@dataclass(frozen=True)
+class HandTrackerConfig(DetectorConfig, PoseConfig):
+    """Settings of the HandTracker: those of the detector and those of the pose, flat."""
+
+    def __post_init__(self) -> None:
+        DetectorConfig.__post_init__(self)
+        PoseConfig.__post_init__(self)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} is {value!r}; give one of {", ".join(choices)}')
+
+
+def _check_text(name: str, value: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'{name} is {value!r}; give a text that is not empty')
+
+
+def _check_range(name: str, value: float, low: float, high: float, high_name: str = '', unit: str = '') -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f'{name} is {value}; give {low:g}…{high:g}{f" ({high_name})" if high_name else ""}{unit}')

@@ -1,0 +1,159 @@
+"""The square the network looks at: where it lies in the picture, and cutting it out without aliasing.
+
+Convention:
+    * Pixel centres lie at integers: the picture covers −0.5 … width − 0.5.
+    * A crop of `size` pixels maps its own −0.5 … size − 0.5 onto `side` picture pixels round `center`.
+    * `angle` (radians) turns the square: the crop's x axis points along (cos angle, sin angle) of the picture
+      (x right, y down), so a positive angle turns clockwise as seen.
+    * A mirrored crop (left hands) is the same square with its x axis flipped.
+    * Beyond the picture's border the crop is mid grey (`PAD`), which the network sees as zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from minimal_hand_core.tracking.picture import check_bgr
+
+CROP_SIZE = 128
+"""Pixels along one side of the network's input."""
+CROP_FACTOR = 1.5
+"""Side of the crop over the longer side of the box of the 21 keypoints."""
+PAD = 128
+"""Grey value beyond the border."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the picture.
+
+    Attributes:
+        center: (x, y) picture pixels.
+        side: length in picture pixels, > 0.
+        angle: turn in radians, see the module's convention.
+
+    Raises:
+        ValueError: a value that is not finite, or a side that is not positive.
+    """
+
+    center: tuple[float, float]
+    side: float
+    angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        x, y = (float(value) for value in self.center)
+        object.__setattr__(self, 'center', (x, y))
+        object.__setattr__(self, 'side', float(self.side))
+        object.__setattr__(self, 'angle', float(self.angle))
+        if not all(map(math.isfinite, (x, y, self.side, self.angle))):
+            raise ValueError(f'crop {self} is not finite')
+        if self.side <= 0:
+            raise ValueError(f'crop side is {self.side}; give a length above 0 pixels')
+
+    def affine(self, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
+        """(2, 3) float64 matrix A with uv_image = A[:, :2] · uv_crop + A[:, 2]."""
+        scale = self.side / size
+        cos, sin = scale * math.cos(self.angle), scale * math.sin(self.angle)
+        flip = -1.0 if mirror else 1.0
+        linear = np.array([[flip * cos, -sin], [flip * sin, cos]])
+        middle = (size - 1) / 2
+        return np.column_stack([linear, np.asarray(self.center) - linear @ (middle, middle)])
+
+    def to_image(self, uv: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
+        """Pixels of the crop (…, 2) → pixels of the picture (…, 2), float64."""
+        matrix = self.affine(size, mirror)
+        return np.asarray(uv, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+
+    def to_crop(self, uv: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
+        """Pixels of the picture (…, 2) → pixels of the crop (…, 2), float64; inverse of `to_image`."""
+        matrix = self.affine(size, mirror)
+        return (np.asarray(uv, np.float64) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+
+    def corners(self) -> np.ndarray:
+        """(4, 2) float64 picture pixels of the corners, clockwise as seen, from the crop's upper left."""
+        return self.to_image(np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]), size=1)
+
+    def extract(self, image: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
+        """Cut the square out, anti-aliased.
+
+        A shrinking crop is low-passed before it is sampled, and only the part of the picture under it is touched:
+        halved by 2×2 averages while more than a factor two remains, then, for the rest r in 1…2, smoothed by
+        [a, 1 − 2a, a] with a = min(1/4, (r − 1)/2), then one bilinear warp. The filter fades in with r, so that a
+        hand that comes nearer does not change its look in a step.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            size: pixels along one side of the result.
+            mirror: flip the x axis (left hands).
+
+        Returns:
+            (size, size, 3) uint8 RGB.
+
+        Raises:
+            PictureError: the picture is empty, not uint8 or not (H, W, 3).
+        """
+        check_bgr(image)
+        shrink = self.side / size
+        halvings = max(0, int(math.log2(shrink)))
+        block = 2**halvings
+        region, offset = self._region(image, block)
+        if region.size == 0:
+            return np.full((size, size, 3), PAD, np.uint8)
+        for _ in range(halvings):
+            region = cv2.resize(region, (region.shape[1] // 2, region.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        outer = min(0.25, (shrink / block - 1) / 2)
+        if outer > 0:
+            taps = np.array([outer, 1 - 2 * outer, outer], np.float32)
+            region = cv2.sepFilter2D(region, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+        # Pixel j of the averaged region has its centre at block·j + (block − 1)/2 of the region.
+        matrix = self.affine(size, mirror)
+        matrix[:, 2] = (matrix[:, 2] - offset - (block - 1) / 2) / block
+        matrix[:, :2] /= block
+        warped = cv2.warpAffine(
+            region,
+            matrix,
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(PAD, PAD, PAD),
+        )
+        return cv2.cvtColor(warped, cv2.COLOR_BGR2RGB)
+
+    def _region(self, image: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the picture under the crop, padded to whole blocks, and the pixel (x, y) it starts at."""
+        limit = np.array([image.shape[1], image.shape[0]])
+        corners = self.corners()
+        margin = 2 * block  # neighbours that the smoothing and the bilinear warp read
+        low = np.clip(np.floor(corners.min(axis=0)) - margin, 0, limit).astype(int)
+        high = np.clip(np.ceil(corners.max(axis=0)) + margin + 1, 0, limit).astype(int)
+        if (high <= low).any():
+            return image[:0], low
+        wanted = low + -(-(high - low) // block) * block
+        high = np.minimum(wanted, limit)
+        region = image[low[1] : high[1], low[0] : high[0]]
+        right, bottom = (int(value) for value in wanted - high)
+        if right or bottom:
+            region = cv2.copyMakeBorder(region, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(PAD, PAD, PAD))
+        return region, low
+
+
+def keypoints_crop(uv: np.ndarray, factor: float = CROP_FACTOR) -> Crop:
+    """The crop round keypoints: centre of their box, side `factor` × its longer side.
+
+    Args:
+        uv: (N, 2) picture pixels.
+        factor: side of the crop over the longer side of the box.
+
+    Raises:
+        ValueError: wrong shape, a keypoint that is not finite, or all keypoints in one place.
+    """
+    uv = np.asarray(uv, np.float64)
+    if uv.ndim != 2 or uv.shape[1] != 2 or len(uv) == 0:
+        raise ValueError(f'keypoints have shape {uv.shape}; give (N, 2) picture pixels')
+    low, high = uv.min(axis=0), uv.max(axis=0)
+    center = (low + high) / 2
+    return Crop((center[0], center[1]), factor * float((high - low).max()))

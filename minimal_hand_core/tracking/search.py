@@ -1,0 +1,75 @@
+"""Where to look for a hand that is not being followed: square windows over the whole picture, coarse and fine.
+
+A hand is recognised when it fills about 0.4…0.9 of a window, so windows shrink by 0.6 from scale to scale and overlap
+by half. Every picture gets one coarse window and, for the rest of its budget, fine ones: a hand near the camera is
+found within a few pictures, a small one a little later, and no picture costs more than any other.
+"""
+
+from __future__ import annotations
+
+import math
+
+from minimal_hand_core.tracking.crop import Crop
+
+SCALES = (1.0, 0.6, 0.36)
+"""Sides of the windows, in shorter sides of the picture. The first is the coarse one."""
+OVERLAP = 0.5
+
+
+class SearchPlan:
+    """Hands out the windows of one picture size, in turn; the order is fixed, the centre first.
+
+    Args:
+        width, height: of the pictures, pixels.
+        smallest: smallest window, pixels.
+    """
+
+    def __init__(self, width: int, height: int, smallest: float = 32.0) -> None:
+        self.size = (width, height)
+        short, long = max(min(width, height), smallest), max(width, height)
+        self._coarse = _grid(width, height, short)
+        if long > 1.2 * short:
+            self._coarse.append(Crop(((width - 1) / 2, (height - 1) / 2), long))
+        sides = [scale * short for scale in SCALES[1:] if scale * short >= smallest]
+        self._fine = [crop for side in sides for crop in _grid(width, height, side)]
+        self._next_coarse = self._next_fine = 0
+
+    def restart(self) -> None:
+        """Begin again with the first windows."""
+        self._next_coarse = self._next_fine = 0
+
+    def take(self, count: int) -> list[Crop]:
+        """The next windows, at most `count`: one coarse, the rest fine (all coarse ones in turn when count is 1)."""
+        if count == 1:
+            windows = self._coarse + self._fine
+            self._next_coarse += 1
+            return [windows[(self._next_coarse - 1) % len(windows)]]
+        taken = [self._coarse[self._next_coarse % len(self._coarse)]]
+        self._next_coarse += 1
+        for _ in range(min(count - 1, len(self._fine))):
+            taken.append(self._fine[self._next_fine % len(self._fine)])
+            self._next_fine += 1
+        return taken
+
+    @property
+    def windows(self) -> list[Crop]:
+        """Every window, coarse ones first."""
+        return self._coarse + self._fine
+
+
+def _grid(width: int, height: int, side: float) -> list[Crop]:
+    """Windows of one side that cover the picture with OVERLAP, nearest to the centre first."""
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    centers = [(x, y) for y in _line(height, side) for x in _line(width, side)]
+    centers.sort(key=lambda center: (round(math.dist(center, middle), 6), center))
+    return [Crop(center, side) for center in centers]
+
+
+def _line(length: int, side: float) -> list[float]:
+    """Centres along one axis: both ends touched, evenly spaced, an odd number so that one lies in the middle."""
+    room = length - side
+    if room < 1:
+        return [(length - 1) / 2]
+    steps = math.ceil(room / (side * (1 - OVERLAP)))
+    steps += steps % 2
+    return [side / 2 - 0.5 + room * i / steps for i in range(steps + 1)]

@@ -1,0 +1,136 @@
+"""Where the wrist is in metres: the hand's known size against its size in the picture.
+
+The points of the hand relative to the wrist are known up to noise (P_i, metres, camera axes), and so are the rays of
+their pixels (x_i, y_i, normalised). We look for the wrist t that makes (P_i + t) project onto the rays:
+
+    linear start:   (P_x + t_x) − x (P_z + t_z) = 0, and the same for y            (t enters linearly)
+    Gauss–Newton:   r = ((P_x + t_x) / (P_z + t_z) − x, …), the error in the picture, which is what the noise is in
+
+The covariance is σ² (Jᵀ W J)⁻¹ at the solution, plus ρ² t tᵀ: with every length of the hand wrong by a factor 1 + ρ,
+the same picture puts the wrist at (1 + ρ) t.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ITERATIONS = 10
+
+
+class WristError(ValueError):
+    """Rays and points that say nothing about where the wrist is."""
+
+
+def locate_hand(
+    rays: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray | None = None,
+    sigma: float = 0.005,
+    length_sigma: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Position of the wrist in the camera frame, by weighted least squares on the reprojection.
+
+    Args:
+        rays: (N, 2) normalised image points (X/Z, Y/Z), N ≥ 2; rows that are not finite are left out.
+        points: (N, 3) metres, camera axes, relative to the wrist.
+        weights: (N,) ≥ 0, inverse relative variance of each ray, or None for all 1. Only ratios move the position;
+            the covariance takes them at face value.
+        sigma: standard deviation of one normalised coordinate at weight 1 (pixels / focal length).
+        length_sigma: relative standard deviation of the hand's size.
+
+    Returns:
+        translation: (3,) float64 metres, camera frame.
+        covariance: (3, 3) float64 m².
+
+    Raises:
+        WristError: fewer than two usable points, points that do not fix the range (all in one place), or a solution
+            that is not in front of the camera.
+    """
+    rays = np.asarray(rays, np.float64)
+    points = np.asarray(points, np.float64)
+    weights = np.ones(len(rays)) if weights is None else np.asarray(weights, np.float64)
+    usable = np.isfinite(rays).all(axis=1) & np.isfinite(points).all(axis=1) & (weights > 0)
+    if usable.sum() < 2:
+        raise WristError(f'{int(usable.sum())} of {len(rays)} keypoints can be used; at least 2 are needed')
+    rays, points, weights = rays[usable], points[usable], weights[usable]
+    position = _linear_start(rays, points, weights)
+    for _ in range(ITERATIONS):
+        residual, jacobian = _reprojection(position, rays, points)
+        information = np.einsum('nij,n,nik->jk', jacobian, weights, jacobian)
+        step = _solve(information, np.einsum('nij,n,ni->j', jacobian, weights, residual))
+        # A step may not cross the camera; half the range is far more than a good start ever needs.
+        step *= min(1.0, 0.5 * position[2] / max(abs(step[2]), 1e-12))
+        position = position - step
+        if np.abs(step).max() < 1e-7:
+            break
+    if not np.isfinite(position).all() or (points[:, 2] + position[2]).min() <= 0:
+        raise WristError(f'the hand would be at {position.round(3).tolist()} m, not in front of the camera')
+    _, jacobian = _reprojection(position, rays, points)
+    information = np.einsum('nij,n,nik->jk', jacobian, weights, jacobian)
+    covariance = sigma**2 * _solve(information, np.eye(3)) + length_sigma**2 * np.outer(position, position)
+    return position, (covariance + covariance.T) / 2
+
+
+def rotation_covariance(points: np.ndarray, sigma: float) -> np.ndarray:
+    """Covariance of the rotation that aligns the palm, as small turns about the camera's axes.
+
+    A turn ω moves point p by ω × p; with independent noise σ on every coordinate of every point, the best turn has
+    covariance σ² (Σ |p|² I − p pᵀ)⁻¹.
+
+    Args:
+        points: (N, 3) metres, the palm's keypoints relative to the wrist, camera axes.
+        sigma: standard deviation of one coordinate of one point, metres.
+
+    Returns:
+        (3, 3) float64 rad²; π² on the diagonal at most, where the points fix a turn badly.
+    """
+    points = np.asarray(points, np.float64)
+    inertia = np.eye(3) * (points**2).sum() - points.T @ points
+    # 1/π² of information on every axis is the prior that a turn is never uncertain by more than half a circle.
+    return np.linalg.inv(inertia / max(sigma, 1e-9) ** 2 + np.eye(3) / np.pi**2)
+
+
+def pose_covariance(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(3, 3) m² and (3, 3) rad² → (6, 6) in the order of `geometry_msgs/PoseWithCovariance`.
+
+    That order is x, y, z, turns about X, Y, Z. Position and rotation are taken as independent.
+    """
+    covariance = np.zeros((6, 6))
+    covariance[:3, :3] = position
+    covariance[3:, 3:] = rotation
+    return covariance
+
+
+def _linear_start(rays: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(3,) wrist that puts the points near their rays, in the sense of the linear equations of the module."""
+    root = np.sqrt(weights)[:, None]
+    rows = np.zeros((len(rays), 2, 3))
+    rows[:, 0, 0] = rows[:, 1, 1] = 1
+    rows[:, :, 2] = -rays
+    target = rays * points[:, 2:] - points[:, :2]
+    matrix = (rows * root[..., None]).reshape(-1, 3)
+    position = _solve(matrix.T @ matrix, matrix.T @ (target * root).reshape(-1))
+    # Gauss–Newton needs a start with every point before the camera.
+    nearest = 0.01 - points[:, 2].min()
+    if position[2] < nearest:
+        position[2] = nearest
+    return position
+
+
+def _reprojection(position: np.ndarray, rays: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals (N, 2) in normalised units and their derivative by the wrist (N, 2, 3)."""
+    moved = points + position
+    inverse = 1 / np.maximum(moved[:, 2], 1e-3)
+    projected = moved[:, :2] * inverse[:, None]
+    jacobian = np.zeros((len(rays), 2, 3))
+    jacobian[:, 0, 0] = jacobian[:, 1, 1] = inverse
+    jacobian[:, :, 2] = -projected * inverse[:, None]
+    return projected - rays, jacobian
+
+
+def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve a symmetric positive 3×3 system; WristError when it is singular."""
+    scale = np.trace(matrix) / 3
+    if not np.linalg.det(matrix) > 1e-12 * scale**3:  # also when NaN
+        raise WristError('the keypoints lie in one place of the picture; they do not fix the range')
+    return np.linalg.solve(matrix, right)

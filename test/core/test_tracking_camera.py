@@ -1,0 +1,87 @@
+"""Camera geometry: pixels ↔ rays, and the view along a crop."""
+
+import numpy as np
+import pytest
+
+from minimal_hand_core.tracking.camera import CameraError, CameraModel, view_rotation
+
+K = [600.0, 0, 318.0, 0, 610.0, 243.0, 0, 0, 1]
+LENSES = [
+    ('', ()),
+    ('plumb_bob', (0.12, -0.25, 0.001, -0.002, 0.08)),
+    ('plumb_bob', (-0.28, 0.07, 0.0, 0.0)),
+    ('rational_polynomial', (0.4, -0.1, 0.001, 0.0005, 0.02, 0.7, -0.05, 0.01)),
+    ('equidistant', (-0.01, 0.02, -0.01, 0.002)),
+    ('equidistant', ()),
+]
+
+
+@pytest.mark.parametrize('model, d', LENSES)
+def test_normalize_inverts_project(model, d):
+    camera = CameraModel.from_info(640, 480, K, d, model)
+    rng = np.random.default_rng(0)
+    points = rng.uniform((-0.35, -0.3, 0.8), (0.35, 0.3, 1.5), (200, 3))
+    rays = points[:, :2] / points[:, 2:]
+    assert np.allclose(camera.normalize(camera.project(points)), rays, atol=1e-6)
+
+
+def test_project_is_the_pinhole_without_distortion():
+    camera = CameraModel(640, 480, K, [])
+    assert np.allclose(camera.project([[0.1, -0.2, 2.0]]), [[318 + 600 * 0.05, 243 - 610 * 0.1]])
+    assert camera.focal == pytest.approx(np.sqrt(600 * 610))
+
+
+def test_what_no_ray_reaches_is_nan():
+    barrel = CameraModel(640, 480, K, [-0.4, 0.0, 0.0, 0.0])
+    assert np.isnan(barrel.normalize([[5000.0, 4000.0]])).all()
+    assert np.isnan(barrel.project([[0.0, 0.0, -1.0], [0.0, 0.0, 0.0]])).all()
+    fish = CameraModel(640, 480, K, [0, 0, 0, 0], 'equidistant')
+    assert np.isnan(fish.normalize([[318 + 600 * 1.6, 243]])).all()
+
+
+def test_wide_equidistant_rays():
+    fish = CameraModel(640, 480, [200, 0, 320, 0, 200, 240, 0, 0, 1], [0.01, -0.005, 0.0, 0.0], 'fisheye')
+    angles = np.radians([0, 20, 50, 75])
+    points = np.column_stack([np.sin(angles), np.zeros(4), np.cos(angles)])
+    assert np.allclose(fish.normalize(fish.project(points))[:, 0], np.tan(angles), rtol=1e-6)
+
+
+def test_no_calibration_is_no_camera():
+    assert CameraModel.from_info(640, 480, [0.0] * 9) is None
+
+
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        ({'k': [np.nan] * 9}, 'finite'),
+        ({'k': [0, 0, 3, 0, 600, 3, 0, 0, 1]}, 'focal'),
+        ({'k': [-600, 0, 3, 0, 600, 3, 0, 0, 1]}, 'focal'),
+        ({'k': [600, 0, 3, 0, 600, 3, 0, 0, 2]}, 'camera matrix'),
+        ({'k': [600, 0, 3]}, '3 values'),
+        ({'d': [np.inf, 0, 0, 0]}, 'finite'),
+        ({'d': [0.1]}, '1 distortion coefficients'),
+        ({'distortion_model': 'fancy'}, "'fancy'.*plumb_bob"),
+        ({'width': -1}, '-1'),
+    ],
+)
+def test_bad_intrinsics_are_named(change, said):
+    with pytest.raises(CameraError, match=said):
+        CameraModel.from_info(**{'width': 640, 'height': 480, 'k': K, 'd': [], **change})
+
+
+def test_pictures_of_another_size_are_refused():
+    camera = CameraModel(640, 480, K, [])
+    camera.check_size(640, 480)
+    with pytest.raises(CameraError, match='320×240.*640×480'):
+        camera.check_size(320, 240)
+    CameraModel(0, 0, K, []).check_size(320, 240)
+
+
+def test_view_rotation_is_proper_and_points_along_the_ray():
+    for ray in np.random.default_rng(0).normal(size=(20, 2)):
+        rotation = view_rotation(ray)
+        direction = np.array([*ray, 1.0])
+        assert np.allclose(rotation @ (0, 0, 1), direction / np.linalg.norm(direction))
+        assert np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
+        # The smallest one: its axis is at right angles to the optical axis.
+        assert rotation[0, 1] == pytest.approx(rotation[1, 0])

@@ -1,0 +1,91 @@
+"""The wrist in metres: exact without noise, and honest about noise."""
+
+import numpy as np
+import pytest
+
+from minimal_hand_core.tracking.wrist import WristError, locate_hand, pose_covariance, rotation_covariance
+
+
+def a_hand(rng):
+    """(21, 3) metres relative to the wrist: about a hand's size, bent, turned anyhow."""
+    points = rng.normal(size=(21, 3)) * (0.04, 0.04, 0.02)
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    return (points - points[0]) @ rotation.T
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_exact_without_noise(seed):
+    rng = np.random.default_rng(seed)
+    points = a_hand(rng)
+    wrist = rng.uniform((-0.3, -0.3, 0.25), (0.3, 0.3, 1.5))
+    moved = points + wrist
+    found, _ = locate_hand(moved[:, :2] / moved[:, 2:], points, rng.uniform(0.1, 1, 21))
+    assert np.allclose(found, wrist, atol=1e-7)
+
+
+def test_covariance_is_calibrated_under_pixel_noise():
+    rng = np.random.default_rng(1)
+    sigma = 2.0 / 600  # two pixels
+    inside, distances = [], []
+    for _ in range(1500):
+        points = a_hand(rng)
+        wrist = rng.uniform((-0.2, -0.2, 0.35), (0.2, 0.2, 0.8))
+        weights = rng.uniform(0.2, 1, 21)
+        moved = points + wrist
+        noise = rng.normal(size=(21, 2)) * sigma / np.sqrt(weights)[:, None]
+        found, covariance = locate_hand(moved[:, :2] / moved[:, 2:] + noise, points, weights, sigma)
+        error = found - wrist
+        inside.append(np.abs(error) < np.sqrt(np.diag(covariance)))
+        distances.append(error @ np.linalg.solve(covariance, error))
+    assert np.mean(inside, axis=0) == pytest.approx(0.683, abs=0.04)
+    assert np.mean(distances) == pytest.approx(3.0, abs=0.25)  # chi squared with three degrees of freedom
+
+
+def test_size_noise_is_part_of_the_covariance():
+    rng = np.random.default_rng(2)
+    points, wrist, relative = a_hand(rng), np.array([0.05, -0.1, 0.6]), 0.05
+    moved = points + wrist
+    rays = moved[:, :2] / moved[:, 2:]
+    errors = [locate_hand(rays, points * (1 + relative * rng.normal()))[0] - wrist for _ in range(500)]
+    _, covariance = locate_hand(rays, points, sigma=1e-6, length_sigma=relative)
+    assert np.cov(np.transpose(errors)) == pytest.approx(covariance, rel=0.15, abs=1e-7)
+
+
+def test_points_without_a_ray_are_left_out():
+    rng = np.random.default_rng(3)
+    points, wrist = a_hand(rng), np.array([0.1, 0.0, 0.5])
+    moved = points + wrist
+    rays = moved[:, :2] / moved[:, 2:]
+    rays[4] = np.nan
+    weights = np.ones(21)
+    weights[7], rays[7] = 0, (9, 9)
+    assert np.allclose(locate_hand(rays, points, weights)[0], wrist, atol=1e-7)
+
+
+def test_what_fixes_no_range_is_an_error():
+    rng = np.random.default_rng(4)
+    points = a_hand(rng)
+    with pytest.raises(WristError, match='0 of 21'):
+        locate_hand(np.full((21, 2), np.nan), points)
+    with pytest.raises(WristError, match='one place'):
+        locate_hand(np.zeros((21, 2)), np.zeros((21, 3)))
+
+
+def test_rotation_covariance_is_that_of_the_best_turn():
+    rng = np.random.default_rng(5)
+    points, sigma = a_hand(rng)[[1, 5, 9, 13, 17]], 0.002
+    turns = []
+    for _ in range(2000):
+        noisy = points + rng.normal(size=points.shape) * sigma
+        u, _, vt = np.linalg.svd(noisy.T @ points)
+        rotation = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+        turns.append(
+            [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
+        )
+    assert np.cov(np.transpose(turns) / 2) == pytest.approx(rotation_covariance(points, sigma), rel=0.2, abs=1e-4)
+
+
+def test_rotation_covariance_is_bounded_and_pose_covariance_ordered():
+    assert np.linalg.eigvalsh(rotation_covariance(np.zeros((5, 3)), 0.1)).max() <= np.pi**2 + 1e-9
+    whole = pose_covariance(np.full((3, 3), 1.0), np.full((3, 3), 2.0))
+    assert (whole[:3, :3] == 1).all() and (whole[3:, 3:] == 2).all() and (whole[:3, 3:] == 0).all()
