@@ -1,0 +1,50 @@
+# Everything a machine needs besides Python, a C++ compiler and cmake is fetched into .venv by the first target called.
+
+PYTHON ?= python3
+DURATION ?= 20
+SOURCE ?= rendered
+# More options for the demo, such as DEMO_ARGS='--side left'; `make demo DEMO_ARGS=--help` lists them.
+DEMO_ARGS ?=
+# More options for pytest, such as PYTEST_ARGS='-k crop'.
+PYTEST_ARGS ?=
+
+RUN := .venv/bin/python
+
+# .venv brings its own ROS 2. A sourced installation would lead Python to foreign libraries and must stay out of it.
+unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+.PHONY: help setup demo test lint format clean
+
+help:
+	@echo 'make demo     track a rendered hand for $(DURATION) s and compare with its truth; writes demo_output/'
+	@echo '              DURATION=60  SOURCE=photo.jpg|folder|video.mp4|0 (webcam)  DEMO_ARGS=--help'
+	@echo 'make test     linters, types and all tests; PYTEST_ARGS="-k crop"'
+	@echo 'make lint     ruff and mypy alone'
+	@echo 'make format   let ruff rewrite what it can'
+	@echo 'make setup    only make .venv (PYTHON=python3.11 chooses the interpreter)'
+	@echo 'make clean    remove .venv, caches and everything built; keeps demo_output/ and runs/'
+
+setup:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo 'setup: no $(PYTHON) here; on Debian and Ubuntu: sudo apt-get install python3 python3-venv python3-dev'; exit 1; }
+	@$(PYTHON) tools/setup_env.py
+
+demo: setup
+	@$(RUN) -m minimal_hand_ros.demo --duration '$(DURATION)' --source '$(SOURCE)' $(DEMO_ARGS)
+
+test: lint
+	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: setup
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy minimal_hand_core
+
+format: setup
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+clean:
+	rm -rf .venv build install log dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

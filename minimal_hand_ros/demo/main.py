@@ -1,0 +1,185 @@
+"""Command line of the demo, and the order in which it does things."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from minimal_hand_core.data.rendered import rendered_hand_length
+from minimal_hand_core.hand.skeleton import SIDES
+from minimal_hand_core.tracking import PoseConfig, PoseEstimator
+from minimal_hand_ros.demo.film import FilmError, write_clip, write_sheet
+from minimal_hand_ros.demo.monitor import Monitor
+from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
+from minimal_hand_ros.demo.records import Figures, Record, figures
+from minimal_hand_ros.demo.report import progress_line, summary_lines
+from minimal_hand_ros.files import shared_file
+from minimal_hand_ros.run import one_line
+
+START_PATIENCE = 180.0
+"""Seconds until the first picture has been looked at; the very first start compiles the renderer."""
+RECENT = 2.0
+"""Seconds that the progress line looks back."""
+_DOMAINS = range(10, 100)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of the executable demo; returns its exit code."""
+    options = _parse(args)
+    folder = Path(options.output)
+    # before rclpy starts: a domain of its own, so that neither another robot nor another demo is heard
+    os.environ['ROS_DOMAIN_ID'] = str(options.domain if options.domain is not None else random.choice(_DOMAINS))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        records, counts, warnings = _watch(options)
+        return _report(options, folder, records, counts, warnings)
+    except KeyboardInterrupt:
+        print('\nstopped')
+        return 130
+    except NodeDied as error:
+        print(f'\nerror: {error}', file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f'\nerror: demo: {one_line(error)}', file=sys.stderr)
+        return 1
+
+
+def _parse(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='demo',
+        description='Track a rendered, filmed or live hand with the nodes of minimal_hand_ros, and show it.',
+    )
+    parser.add_argument('--source', default='rendered', help="'rendered', a webcam's index, a picture, folder or video")
+    parser.add_argument('--duration', type=_seconds, default=20.0, help='seconds, counted from the first result')
+    parser.add_argument('--output', default='demo_output', help='folder for clip and contact sheet')
+    parser.add_argument('--side', choices=SIDES, default='right', help='which hand')
+    parser.add_argument('--model', default='open', help='hand model')
+    parser.add_argument('--weights', default='default', help='network weights')
+    parser.add_argument('--backend', default='auto', help='inference engine')
+    parser.add_argument('--seed', type=int, default=0, help='of the rendered hand')
+    parser.add_argument('--rate', type=float, default=0.0, help='pictures per second; 0: as suits the source')
+    parser.add_argument('--composed', action='store_true', help='all stages in one process')
+    parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
+    return parser.parse_args(args)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 1 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f'{text!r}: give seconds, 1 to 3600')
+    return value
+
+
+def _start(group: NodeGroup, options: argparse.Namespace) -> None:
+    hand: dict[str, object] = {'side': options.side, 'model': options.model}
+    measured = dict(hand)
+    if options.source == 'rendered':
+        # as a user measures his own hand once; without it all distances carry the error of the mean hand's size
+        measured['hand_length'] = rendered_hand_length(options.model, options.seed)
+    network = {'side': options.side, 'weights': options.weights, 'backend': options.backend}
+    camera = {**hand, 'source': options.source, 'rate': options.rate, 'seed': options.seed}
+    profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(shared_file('config/fastdds_large_images.xml'))}
+    group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
+    if options.composed:
+        group.start('tracker', 'minimal_hand_ros.tracker_node', {**measured, **network})
+        return
+    group.start('keypoint_node', 'minimal_hand_ros.keypoint_node', network)
+    group.start('shape_server', 'minimal_hand_ros.shape_server', measured)
+    group.start('ik_node', 'minimal_hand_ros.ik_node', hand)
+
+
+def _watch(options: argparse.Namespace) -> tuple[list[Record], dict[str, int], list[str]]:
+    """Run the nodes for the duration; returns records, messages per topic and what the nodes warned of."""
+    with NodeGroup() as group:
+        _start(group, options)
+        names = ', '.join(node.name for node in group.nodes)
+        print(f'started {names} on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, source {options.source}', flush=True)
+        rclpy.init(args=[])
+        monitor = Monitor()
+        executor = SingleThreadedExecutor()
+        executor.add_node(monitor)
+        try:
+            _spin(executor, monitor, group, options.duration)
+        except ExternalShutdownException:
+            raise KeyboardInterrupt from None
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            executor.shutdown()
+            monitor.destroy_node()
+            rclpy.try_shutdown()
+            group.stop()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return monitor.records(), dict(monitor.counts), group.warnings()
+
+
+def _spin(executor: SingleThreadedExecutor, monitor: Monitor, group: NodeGroup, duration: float) -> None:
+    """Listen until `duration` seconds after the first result, keeping the progress line up to date."""
+    refreshed = sys.stdout.isatty()
+    period = 0.2 if refreshed else 1.0
+    began = time.monotonic()
+    first: float | None = None
+    next_line = began
+    while first is None or time.monotonic() - first < duration:
+        executor.spin_once(timeout_sec=0.05)
+        now = time.monotonic()
+        if first is None:
+            if monitor.counts['hand/keypoints']:
+                first = next_line = now
+            elif now - began > START_PATIENCE:
+                raise ValueError(
+                    f'no result in {START_PATIENCE:g} s: the machine is overloaded, or the source gives no pictures'
+                )
+        if now >= next_line:
+            group.check()
+            next_line = now + period
+            recent = figures(monitor.records(newer_than=time.time_ns() - int(RECENT * 1e9)))
+            _show(progress_line(now - (first if first is not None else began), recent), refreshed)
+    if refreshed:
+        print()
+
+
+def _show(line: str, refreshed: bool) -> None:
+    if refreshed:
+        print(f'\r\033[K{line}', end='', flush=True)
+    else:
+        print(line, flush=True)
+
+
+def _report(
+    options: argparse.Namespace, folder: Path, records: list[Record], counts: dict[str, int], warnings: list[str]
+) -> int:
+    total = figures(records)
+    files = _film(options, folder, records, total)
+    topics = ', '.join(f'{topic} {count}' for topic, count in sorted(counts.items()))
+    print(f'messages   {topics}')
+    for line in summary_lines(options.source, total, warnings, files):
+        print(line)
+    return 0
+
+
+def _film(options: argparse.Namespace, folder: Path, records: list[Record], total: Figures) -> list[Path]:
+    estimator = PoseEstimator(PoseConfig(side=options.side, model=options.model))
+    clip, sheet = folder / 'clip.mp4', folder / 'contact_sheet.png'
+    span = (records[-1].stamp - records[0].stamp) * 1e-9 if len(records) > 1 else 0.0
+    rate = min(max((total.pictures - 1) / span if span > 0 else 1.0, 1.0), 60.0)
+    files = []
+    if write_clip(clip, records, estimator, rate):
+        files.append(clip)
+    if write_sheet(sheet, records, estimator):
+        files.append(sheet)
+    if not files:
+        raise FilmError('no picture arrived')
+    return files

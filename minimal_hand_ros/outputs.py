@@ -1,0 +1,93 @@
+"""Publishing what became of one picture: pose, TF, joint states, markers; and, once the hand is lost, that it is gone.
+
+A component for nodes that end in a pose (ik_node and tracker).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from minimal_hand_core.tracking import HandState, PoseEstimator
+from minimal_hand_ros import qos
+from minimal_hand_ros.markers import delete_markers, hand_markers
+from minimal_hand_ros.messages import joint_message, lost_message, pose_message, transform_messages
+from minimal_hand_ros.msg import HandPose
+from minimal_hand_ros.settings import DEFAULT_FRAME, OutputSettings
+from minimal_hand_ros.transforms import TransformBroadcaster
+
+
+class PoseOutput:
+    """Publishers of `hand/pose`, `hand/joint_states`, `hand/markers` and `/tf`.
+
+    TF and markers are places in the camera's frame: they are published only for metric poses. Markers are made only
+    while somebody listens.
+
+    Args:
+        node: the node that publishes.
+        settings: frame and switches.
+        estimator: knows the hand's mesh, and when the hand is lost.
+    """
+
+    def __init__(self, node: Node, settings: OutputSettings, estimator: PoseEstimator) -> None:
+        self._node = node
+        self._settings = settings
+        self._estimator = estimator
+        self._side = estimator.config.side
+        self._corners = estimator.model.faces.reshape(-1).tolist()
+        self._said_lost = False
+        self._markers_shown = False
+        self._warned = False
+        self._pose = node.create_publisher(HandPose, 'hand/pose', qos.RESULTS)
+        self._joints = node.create_publisher(JointState, 'hand/joint_states', qos.RESULTS)
+        self._markers = node.create_publisher(MarkerArray, 'hand/markers', qos.LATEST)
+        self._transforms = TransformBroadcaster(node) if settings.publish_tf else None
+
+    def publish(self, header: Header, state: HandState, timings: Mapping[str, float]) -> None:
+        """A hand was found in the picture with this header; `timings` are seconds per stage."""
+        self._said_lost = False
+        header = self._in_frame(header)
+        if state.metric and self._transforms is not None:
+            self._transforms.sendTransform(transform_messages(header, state))
+        self._pose.publish(pose_message(header, state, timings))
+        self._joints.publish(joint_message(header, state.side, state.angles))
+        if state.metric:
+            self._show_markers(header, state)
+            return
+        self._hide_markers(header)
+        if not self._warned:
+            self._warned = True
+            self._node.get_logger().warning(
+                'the camera is not calibrated (no camera_info, or its k is all zero): '
+                'poses are relative to the wrist, and there is no TF and no marker'
+            )
+
+    def miss(self, header: Header, score: float, timings: Mapping[str, float]) -> None:
+        """No hand in the picture with this header. Once it counts as lost, that is said, once."""
+        if self._said_lost or not self._estimator.lost:
+            return
+        self._said_lost = True
+        header = self._in_frame(header)
+        self._pose.publish(lost_message(header, self._side, score, timings))
+        self._hide_markers(header)
+
+    def _show_markers(self, header: Header, state: HandState) -> None:
+        if self._markers.get_subscription_count() == 0:
+            return
+        self._markers_shown = True
+        self._markers.publish(
+            hand_markers(header, state.side, state.keypoints_m, self._estimator.mesh(state), self._corners)
+        )
+
+    def _hide_markers(self, header: Header) -> None:
+        if self._markers_shown:
+            self._markers_shown = False
+            self._markers.publish(delete_markers(header, self._side))
+
+    def _in_frame(self, header: Header) -> Header:
+        frame = self._settings.camera_frame or header.frame_id or DEFAULT_FRAME
+        return header if frame == header.frame_id else Header(stamp=header.stamp, frame_id=frame)

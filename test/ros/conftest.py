@@ -1,0 +1,248 @@
+"""Running the nodes as processes of their own and talking to them over real DDS.
+
+Nothing here sleeps: messages, output lines, matched subscribers and ended processes are events that are awaited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180.0
+"""Seconds until an awaited event counts as missing; a first start compiles, and machines are shared."""
+
+
+class NodeProcess:
+    """One node in a process of its own, its output collected line by line."""
+
+    def __init__(self, module: str, parameters: dict[str, object], remaps: dict[str, str]) -> None:
+        command = [sys.executable, '-m', f'minimal_hand_ros.{module}', '--ros-args']
+        for name, value in parameters.items():
+            command += ['-p', f'{name}:={_yaml(value)}']
+        for name, value in remaps.items():
+            command += ['-r', f'{name}:={value}']
+        self.name = module
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def output(self) -> str:
+        return '\n'.join(self.lines)
+
+    def wait_for_line(self, pattern: str, timeout: float = PATIENCE) -> str:
+        """The first line that matches; fails when the process ends or time runs out before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._find(pattern) or not self._reader.is_alive(), timeout)
+            found = self._find(pattern)
+        assert found is not None, f'{self.name} never said {pattern!r}:\n{self.output}'
+        return found
+
+    def _find(self, pattern: str) -> str | None:
+        return next((line for line in self.lines if re.search(pattern, line)), None)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Exit code, once the process has ended by itself."""
+        code = self.process.wait(timeout)
+        self._reader.join(timeout)
+        return code
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Ask the process to end; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f'{self.name} did not end after {how.name}:\n{self.output}') from None
+
+
+@pytest.fixture
+def start_node() -> Iterator[Callable[..., NodeProcess]]:
+    """start_node('ik_node', {'side': 'left'}) → a running NodeProcess; all are stopped at the end of the test."""
+    running: list[NodeProcess] = []
+
+    def start(
+        module: str, parameters: dict[str, object] | None = None, remaps: dict[str, str] | None = None
+    ) -> NodeProcess:
+        node = NodeProcess(module, parameters or {}, remaps or {})
+        running.append(node)
+        return node
+
+    yield start
+    for node in running:
+        if node.process.poll() is None:
+            node.process.send_signal(signal.SIGINT)
+    for node in running:
+        try:
+            node.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            node.process.kill()
+            node.wait()
+
+
+@pytest.fixture
+def fail_to_start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """fail_to_start(main, {'side': 'both'}) → the one line with which a node's main ends here, exit code 1."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def fail(main: Callable[[list[str]], int], parameters: dict[str, object]) -> str:
+        arguments = ['node', '--ros-args']
+        for name, value in parameters.items():
+            arguments += ['-p', f'{name}:={_yaml(value)}']
+        capfd.readouterr()
+        assert main(arguments) == 1
+        said = capfd.readouterr()
+        lines = [line for line in (said.out + said.err).splitlines() if 'error' in line.lower()]
+        assert len(lines) == 1 and 'Traceback' not in said.err, said
+        return lines[0]
+
+    yield fail
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class Inbox:
+    """What arrived on one topic, in order."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.messages: list[Any] = []
+        self.arrivals: list[float] = []
+        self._changed = threading.Condition()
+
+    def put(self, message: Any) -> None:
+        with self._changed:
+            self.messages.append(message)
+            self.arrivals.append(time.monotonic())
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        with self._changed:
+            self.messages.clear()
+            self.arrivals.clear()
+
+    def wait_for(self, wanted: Callable[[Any], bool] = lambda message: True, timeout: float = PATIENCE) -> Any:
+        """The first message, of those here and those to come, that is wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(wanted(m) for m in self.messages), timeout)
+            for message in self.messages:
+                if wanted(message):
+                    return message
+        raise AssertionError(f'nothing wanted on {self.topic} in {timeout:g} s; {len(self.messages)} other messages')
+
+    def wait_for_count(self, count: int, timeout: float = PATIENCE) -> list[Any]:
+        """All messages, once there are so many."""
+        with self._changed:
+            done = self._changed.wait_for(lambda: len(self.messages) >= count, timeout)
+            assert done, f'{len(self.messages)} of {count} messages on {self.topic} in {timeout:g} s'
+            return list(self.messages)
+
+
+class Peer:
+    """A node of the test, spinning in the background."""
+
+    def __init__(self) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('test_peer', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def listen(self, kind: type, topic: str, profile: Any = 10) -> Inbox:
+        inbox = Inbox(topic)
+        self.node.create_subscription(kind, topic, inbox.put, profile)
+        return inbox
+
+    def talk(self, kind: type, topic: str, profile: Any = 10, listeners: int = 1) -> Any:
+        """A publisher, once so many subscribers have matched it."""
+        matched = threading.Event()
+
+        def count(event: Any) -> None:
+            if event.current_count >= listeners:
+                matched.set()
+
+        publisher = self.node.create_publisher(
+            kind, topic, profile, event_callbacks=PublisherEventCallbacks(matched=count)
+        )
+        if listeners:
+            assert matched.wait(PATIENCE), f'nobody listens on {topic}'
+        return publisher
+
+    def call(self, kind: type, name: str, request: Any, timeout: float = PATIENCE) -> Any:
+        """The response of a service."""
+        return self.ask(kind, name, request)(timeout)
+
+    def ask(self, kind: type, name: str, request: Any) -> Callable[[float], Any]:
+        """Send a request; returns a function that waits for its response."""
+        client = self.node.create_client(kind, name)
+        assert client.wait_for_service(PATIENCE), f'no service {name}'
+        answered = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+
+        def response(timeout: float = PATIENCE) -> Any:
+            assert answered.wait(timeout), f'no response from {name} in {timeout:g} s'
+            return future.result()
+
+        return response
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join(10)
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A node of the test's own, spinning in the background."""
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, (int, float)):
+        return str(value)
+    # quoted, so that a webcam's index, a path with blanks or 'yes' stays a text
+    return "'" + str(value).replace("'", "''") + "'"

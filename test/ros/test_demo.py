@@ -1,0 +1,192 @@
+"""The demo: its figures, its pictures, its processes, and the whole of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
+from minimal_hand_core.tracking import CameraModel, HandState, PoseEstimator  # noqa: E402
+from minimal_hand_ros.demo.film import write_clip, write_sheet  # noqa: E402
+from minimal_hand_ros.demo.processes import NodeDied, NodeGroup  # noqa: E402
+from minimal_hand_ros.demo.records import Record, figures  # noqa: E402
+from minimal_hand_ros.demo.report import progress_line, summary_lines  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def scene() -> RenderedScene:
+    return RenderedScene(seed=2, size=(240, 320))
+
+
+def record(scene: RenderedScene, number: int, offset: float = 0.0) -> Record:
+    """Picture `number` at 20 Hz, tracked without fault but for `offset` metres along z."""
+    picture, truth = scene.frame(number / 20)
+    camera = CameraModel(320, 240, truth.intrinsics, np.zeros(0))
+    points = truth.keypoints_m + (0, 0, offset)
+    state = HandState(
+        side='right',
+        stamp=number / 20,
+        score=0.9,
+        uv=truth.keypoints_px,
+        confidence=np.ones(21),
+        keypoints_m=points,
+        betas=truth.betas,
+        hand_length=truth.hand_length,
+        rotations=truth.rotations,
+        angles=truth.angles,
+        wrist_position=points[0],
+        wrist_covariance=np.eye(6),
+        metric=True,
+    )
+    return Record(
+        stamp=number * 50_000_000,
+        jpeg=cv2.imencode('.jpg', picture)[1].tobytes(),
+        camera=camera,
+        found=True,
+        score=0.9,
+        uv=truth.keypoints_px + (3.0, 4.0),
+        state=state,
+        truth=truth.keypoints_m,
+        stages={'keypoints': 0.010, 'pose': 0.002},
+        pose_latency=0.014,
+        tf_latency=0.015,
+    )
+
+
+def test_figures(scene: RenderedScene) -> None:
+    records = [record(scene, number, offset=0.01) for number in range(5)]
+    records.insert(2, Record(stamp=75_000_000, found=False, score=0.1))
+    total = figures(records)
+    assert (total.pictures, total.answered, total.found, total.posed) == (6, 6, 5, 5)
+    assert total.rate == pytest.approx(20)
+    assert total.shape_error == pytest.approx(0, abs=1e-9)
+    assert total.wrist_error == pytest.approx(0.01)
+    assert total.pixel_error == pytest.approx(5, abs=1e-3)
+    assert total.tf_p50 == pytest.approx(0.015) and total.pose_p95 == pytest.approx(0.014)
+    assert total.stages == {'keypoints': pytest.approx(0.010), 'pose': pytest.approx(0.002)}
+
+
+def test_figures_of_nothing() -> None:
+    nothing = figures([])
+    assert nothing.pictures == 0 and nothing.rate is None and nothing.shape_error is None
+
+
+def test_words(scene: RenderedScene) -> None:
+    total = figures([record(scene, number) for number in range(3)])
+    line = progress_line(12.3, total)
+    for part in ('12.3 s', '20.0 Hz', 'picture→TF 15 ms', 'keypoints 10.0', '0.0 mm', '5.0 px', 'score 0.90'):
+        assert part in line
+    assert '\n' not in line
+    assert 'waiting for pictures' in progress_line(0.0, figures([]))
+    nobody = figures([Record(stamp=1, found=False, score=0.05)])
+    assert 'no hand' in progress_line(1.0, nobody)
+    lines = '\n'.join(summary_lines('a.mp4', nobody, ['something odd'], [Path('x/clip.mp4')]))
+    for part in ('1 from a.mp4', 'saw none in 1 pictures', 'something odd', 'x/clip.mp4'):
+        assert part in lines
+
+
+def test_clip_and_contact_sheet(scene: RenderedScene, tmp_path: Path) -> None:
+    records = [record(scene, number) for number in range(15)]
+    estimator = PoseEstimator()
+    assert write_clip(tmp_path / 'clip.mp4', records, estimator, 20.0) == 15
+    clip = cv2.VideoCapture(str(tmp_path / 'clip.mp4'))
+    assert int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) == 15
+    assert (clip.get(cv2.CAP_PROP_FRAME_WIDTH), clip.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (320, 240)
+    assert write_sheet(tmp_path / 'sheet.png', records, estimator) == 12
+    sheet = cv2.imread(str(tmp_path / 'sheet.png'))
+    assert sheet.shape == (3 * 360, 4 * 480, 3)
+    # something has been drawn: the first picture differs from what was taken
+    plain = cv2.resize(scene.frame(0.0)[0], (480, 360))
+    assert (np.abs(sheet[:360, :480].astype(int) - plain).max(axis=2) > 60).sum() > 500
+
+
+def test_pictures_without_a_hand_are_shown_as_such(scene: RenderedScene, tmp_path: Path) -> None:
+    blank = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    records = [Record(stamp=i, jpeg=blank, found=False, score=0.1) for i in range(3)]
+    assert write_sheet(tmp_path / 'sheet.png', records, PoseEstimator()) == 3
+    assert write_sheet(tmp_path / 'none.png', [], PoseEstimator()) == 0
+
+
+def test_a_node_that_dies_is_named_with_its_last_words() -> None:
+    with NodeGroup() as group:
+        group.start('camera_node', 'minimal_hand_ros.camera_node', {'source': '/nowhere'})
+        group.nodes[0]._process.wait(180)
+        with pytest.raises(NodeDied, match=r"(?s)camera_node ended with exit code 1.*source '/nowhere' does not exist"):
+            group.check()
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', 'minimal_hand_ros.demo', *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=280,
+    )
+
+
+def children() -> set[str]:
+    """Nodes of this project that run on this machine's behalf of this test run."""
+    found = set()
+    for folder in Path('/proc').glob('[0-9]*'):
+        try:
+            command = (folder / 'cmdline').read_text().replace('\0', ' ')
+            environment = (folder / 'environ').read_text()
+        except OSError:
+            continue
+        if 'minimal_hand_ros.' in command and f'DEMO_TEST={os.getpid()}' in environment:
+            found.add(command)
+    return found
+
+
+@pytest.mark.parametrize('composed', [True, False], ids=['composed', 'four-nodes'])
+def test_the_whole_demo(tmp_path: Path, composed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
+    options = ['--composed'] if composed else []
+    done = run_demo('--duration', '4', '--rate', '10', '--output', str(tmp_path), *options)
+    assert done.returncode == 0, done.stdout
+    for part in ('picture→TF', 'mm', 'px', 'clip.mp4', 'contact_sheet.png', 'hand/markers', 'hand/joint_states'):
+        assert part in done.stdout, done.stdout
+    assert 'Traceback' not in done.stdout
+    assert (tmp_path / 'clip.mp4').stat().st_size > 10_000
+    assert cv2.imread(str(tmp_path / 'contact_sheet.png')) is not None
+    assert not children()
+
+
+def test_a_source_that_does_not_exist_ends_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
+    done = run_demo('--source', str(tmp_path / 'nothing.mp4'), '--output', str(tmp_path / 'out'))
+    assert done.returncode == 1
+    assert 'camera_node ended with exit code 1' in done.stdout and 'does not exist' in done.stdout
+    assert 'Traceback' not in done.stdout
+    assert not children()
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
+    demo = subprocess.Popen(
+        [sys.executable, '-m', 'minimal_hand_ros.demo', '--output', str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert any('started camera_node' in line for line in demo.stdout)
+    demo.send_signal(signal.SIGINT)
+    rest = demo.communicate(timeout=280)[0]
+    assert demo.returncode == 130 and 'Traceback' not in rest, rest
+    assert not children()

@@ -1,0 +1,164 @@
+"""tracker.launch.py and the files in config/.
+
+With launch_ros the launch description is evaluated for real. Without it the same file runs on stand-ins for the few
+names it uses.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import yaml
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from minimal_hand_ros import settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH_FILE = ROOT / 'launch' / 'tracker.launch.py'
+CONFIG = ROOT / 'config'
+
+LOADERS = {
+    'camera_node': settings.load_camera_settings,
+    'keypoint_node': settings.load_keypoint_settings,
+    'shape_server': settings.load_shape_settings,
+    'ik_node': settings.load_ik_settings,
+    'tracker': settings.load_tracker_settings,
+}
+
+
+def load_launch_file() -> ModuleType:
+    spec = spec_from_file_location('tracker_launch', LAUNCH_FILE)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much of launch and launch_ros as the launch file uses."""
+
+    class Recorded(SimpleNamespace):
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(args=args, **options)
+
+    class LaunchConfiguration(Recorded):
+        def perform(self, context: dict[str, str]) -> str:
+            return context[self.args[0]]
+
+    modules = {
+        'launch': {'LaunchDescription': Recorded},
+        'launch.actions': {'DeclareLaunchArgument': Recorded, 'OpaqueFunction': Recorded},
+        'launch.substitutions': {'LaunchConfiguration': LaunchConfiguration},
+        'launch_ros': {},
+        'launch_ros.actions': {'Node': Recorded},
+        'launch_ros.parameter_descriptions': {'ParameterValue': Recorded},
+        'ament_index_python': {},
+        'ament_index_python.packages': {'get_package_share_directory': lambda name: str(ROOT)},
+    }
+    for name, contents in modules.items():
+        module = ModuleType(name)
+        module.__dict__.update(contents)
+        monkeypatch.setitem(__import__('sys').modules, name, module)
+
+
+def started(arguments: dict[str, str]) -> dict[str, SimpleNamespace]:
+    """Executable → Node stand-in, for these launch arguments."""
+    description = load_launch_file().generate_launch_description()
+    *declared, nodes = description.args[0]
+    given = {argument.args[0]: argument.default_value for argument in declared}
+    assert set(arguments) <= set(given)
+    assert all(argument.description for argument in declared)
+    return {node.executable: node for node in nodes.function({**given, **arguments})}
+
+
+def test_four_nodes_and_a_camera(stand_ins: None) -> None:
+    nodes = started({'source': '0', 'side': 'left', 'hand_length': '0.09'})
+    assert list(nodes) == ['camera_node', 'keypoint_node', 'shape_server', 'ik_node']
+    config, camera = nodes['camera_node'].parameters
+    assert Path(config) == CONFIG / 'tracker.yaml'
+    assert camera['source'].args == ('0',) and camera['source'].value_type is str
+    assert camera['frame_id'].args == ('camera_optical_frame',)
+    assert nodes['shape_server'].parameters[1]['hand_length'] == 0.09
+    assert all(node.parameters[1]['side'].args == ('left',) for node in nodes.values())
+    assert Path(nodes['camera_node'].additional_env['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+
+
+def test_composed_without_a_camera(stand_ins: None) -> None:
+    assert list(started({'source': '', 'composed': 'true'})) == ['tracker']
+
+
+def test_rviz_comes_with_its_configuration(stand_ins: None) -> None:
+    nodes = started({'rviz': 'true'})
+    assert Path(nodes['rviz2'].arguments[1]).is_file()
+
+
+def test_an_argument_that_cannot_be_is_named(stand_ins: None) -> None:
+    with pytest.raises(ValueError, match="'composed' is 'perhaps': give true or false"):
+        started({'composed': 'perhaps'})
+    with pytest.raises(ValueError, match="'hand_length' is 'long': give a number"):
+        started({'hand_length': 'long'})
+
+
+@pytest.mark.skipif(find_spec('launch_ros') is None, reason='launch_ros is not installed: it comes with ROS 2')
+@pytest.mark.parametrize('composed', ['false', 'true'])
+def test_with_the_real_launch_ros(composed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ament_index_python import packages
+    from launch_ros.utilities import evaluate_parameters
+
+    from launch import LaunchContext
+
+    monkeypatch.setattr(packages, 'get_package_share_directory', lambda name: str(ROOT))
+    description = load_launch_file().generate_launch_description()
+    context = LaunchContext()
+    context.launch_configurations.update(composed=composed, source='0', rviz='true')
+    *declared, nodes = description.entities
+    for argument in declared:
+        argument.execute(context)
+    started = {node.node_executable: node for node in nodes.execute(context)}
+    stages = ['tracker'] if composed == 'true' else ['keypoint_node', 'shape_server', 'ik_node']
+    assert list(started) == ['camera_node', *stages, 'rviz2']
+    camera = started['camera_node']
+    parameters = evaluate_parameters(context, camera._Node__parameters)
+    assert parameters[1]['source'] == '0', 'a webcam index must reach the node as a text'
+
+
+def declared_parameters(node: rclpy.node.Node) -> set[str]:
+    return set(node._parameters) - {'use_sim_time', 'start_type_description_service'}
+
+
+def test_parameter_file_holds_the_defaults() -> None:
+    content = yaml.safe_load((CONFIG / 'tracker.yaml').read_text())
+    assert set(content) == set(LOADERS)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        for name, entry in content.items():
+            node = rclpy.create_node(name, context=context)
+            LOADERS[name](node)
+            for parameter, value in entry['ros__parameters'].items():
+                assert parameter in declared_parameters(node), f'{name} has no parameter {parameter}'
+                assert value == node.get_parameter(parameter).value, f'{name}: {parameter}'
+            node.destroy_node()
+    finally:
+        rclpy.shutdown(context=context)
+
+
+def test_rviz_shows_picture_transforms_and_hand_in_the_camera_frame() -> None:
+    content = yaml.safe_load((CONFIG / 'tracker.rviz').read_text())
+    manager = content['Visualization Manager']
+    assert manager['Global Options']['Fixed Frame'] == settings.DEFAULT_FRAME
+    shown = {display['Class']: display for display in manager['Displays']}
+    assert shown['rviz_default_plugins/MarkerArray']['Topic']['Value'] == 'hand/markers'
+    assert shown['rviz_default_plugins/Image']['Topic']['Value'] == 'hand/debug_image'
+    assert shown['rviz_default_plugins/TF']['Enabled']
+
+
+def test_shared_memory_segment_is_larger_than_a_picture() -> None:
+    tree = ElementTree.parse(CONFIG / 'fastdds_large_images.xml')
+    sizes = [int(element.text) for element in tree.iter('{http://www.eprosima.com}segment_size')]
+    assert sizes and min(sizes) > 4 * 640 * 480 * 3

@@ -1,0 +1,104 @@
+"""Reading parameters: every value that cannot be is an error that names parameter and value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from rclpy.node import Node  # noqa: E402
+
+from minimal_hand_ros import settings  # noqa: E402
+from minimal_hand_ros.parameters import ParameterError, ParameterLoader  # noqa: E402
+
+LOADERS = [
+    settings.load_camera_settings,
+    settings.load_keypoint_settings,
+    settings.load_shape_settings,
+    settings.load_ik_settings,
+    settings.load_tracker_settings,
+]
+
+
+@pytest.fixture
+def make_node() -> Iterator[Callable[..., Node]]:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    nodes = []
+
+    def make(**values: object) -> Node:
+        overrides = [rclpy.Parameter(name, value=value) for name, value in values.items()]
+        nodes.append(rclpy.create_node('some_node', context=context, parameter_overrides=overrides))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize('load', LOADERS)
+def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node], load) -> None:
+    node = make_node()
+    loaded = load(node)
+    with pytest.raises(FrozenInstanceError):
+        loaded.side = 'left'
+    for name in node._parameters:
+        if name in ('use_sim_time', 'start_type_description_service'):
+            continue
+        descriptor = node.describe_parameter(name)
+        assert descriptor.description, name
+        assert descriptor.read_only, name
+        if isinstance(node.get_parameter(name).value, (int, float)) and descriptor.type in (2, 3):
+            assert descriptor.integer_range or descriptor.floating_point_range, name
+
+
+@pytest.mark.parametrize(
+    ('load', 'name', 'value', 'said'),
+    [
+        (settings.load_camera_settings, 'rate', -1.0, "'rate' is -1.0: give a number from 0 to 240"),
+        (settings.load_camera_settings, 'rate', 500, "'rate' is 500: give a number from 0 to 240"),
+        (settings.load_camera_settings, 'rate', 'fast', "'rate' is 'fast': give a number"),
+        (settings.load_camera_settings, 'rate', float('nan'), "'rate' is nan"),
+        (settings.load_camera_settings, 'loop', 'maybe', "'loop' is 'maybe': give true or false"),
+        (settings.load_camera_settings, 'jpeg_quality', 101, "'jpeg_quality' is 101: give a .*number from 1 to 100"),
+        (settings.load_camera_settings, 'jpeg_quality', 1.5, "'jpeg_quality' is 1.5: give a whole number"),
+        (settings.load_camera_settings, 'frame_id', '', "'frame_id' is '': it must not be empty"),
+        (settings.load_camera_settings, 'source', 1.5, "'source' is 1.5: give a text"),
+        (settings.load_keypoint_settings, 'side', 'middle', "'side' is 'middle': give one of right, left"),
+        (settings.load_keypoint_settings, 'backend', 'abacus', "'backend' is 'abacus': give one of auto, torch"),
+        (
+            settings.load_keypoint_settings,
+            'transport',
+            'pigeon',
+            "'transport' is 'pigeon': give one of raw, compressed",
+        ),
+        (settings.load_keypoint_settings, 'reliability', 'some', "'reliability' is 'some'"),
+        (settings.load_keypoint_settings, 'keep_threshold', 0.9, "'keep_threshold' is 0.9: .*enter_threshold"),
+        (settings.load_keypoint_settings, 'threads', 0, "'threads' is 0"),
+        (settings.load_shape_settings, 'hand_length', 0.001, "'hand_length' is 0.001"),
+        (settings.load_shape_settings, 'hand_length', 90.0, "'hand_length' is 90.0"),
+        (settings.load_ik_settings, 'lost_timeout', -0.1, "'lost_timeout' is -0.1"),
+        (settings.load_ik_settings, 'smoothing', 1, "'smoothing' is 1: give true or false"),
+        (settings.load_tracker_settings, 'model', '', "'model' is ''"),
+    ],
+)
+def test_wrong_values(make_node: Callable[..., Node], load, name: str, value: object, said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        load(make_node(**{name: value}))
+
+
+def test_digits_are_good_for_numbers_and_texts(make_node: Callable[..., Node]) -> None:
+    loaded = settings.load_camera_settings(make_node(rate=30, source=0))
+    assert loaded.rate == 30.0 and isinstance(loaded.rate, float)
+    assert loaded.source == '0'
+
+
+def test_unknown_names_are_told(make_node: Callable[..., Node]) -> None:
+    load = ParameterLoader(make_node(siide='left', **{'qos_overrides./tf.publisher.depth': 3}))
+    load.choice('side', 'right', ('right', 'left'), 'which hand')
+    (warning,) = load.strangers()
+    assert "'siide'" in warning and "did you mean 'side'" in warning

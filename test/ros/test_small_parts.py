@@ -1,0 +1,51 @@
+"""Stamps, quality of service, counting of drops."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from rclpy.qos import ReliabilityPolicy  # noqa: E402
+
+from minimal_hand_ros import qos, stamps  # noqa: E402
+from minimal_hand_ros.drops import DropCounter  # noqa: E402
+
+
+@pytest.mark.parametrize('nanoseconds', [0, 1, 999_999_999, 1_000_000_000, 1_763_841_600_123_456_789])
+def test_nanoseconds_are_exact(nanoseconds: int) -> None:
+    assert stamps.to_nanoseconds(stamps.from_nanoseconds(nanoseconds)) == nanoseconds
+
+
+def test_seconds_are_good_to_a_microsecond() -> None:
+    first, second = Time(sec=1_763_841_600, nanosec=500_000_000), Time(sec=1_763_841_600, nanosec=533_333_333)
+    assert stamps.to_seconds(second) - stamps.to_seconds(first) == pytest.approx(0.033333333, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('offered', 'reliable'),
+    [
+        ([], True),
+        ([ReliabilityPolicy.RELIABLE], True),
+        ([ReliabilityPolicy.BEST_EFFORT], False),
+        ([ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT], False),
+    ],
+)
+def test_reliability_follows_the_publishers(offered: list[ReliabilityPolicy], reliable: bool) -> None:
+    assert qos.should_be_reliable(offered) is reliable
+
+
+def test_pictures_are_never_queued() -> None:
+    assert qos.pictures(True).depth == qos.pictures(False).depth == 1
+
+
+def test_drops_are_all_counted_and_seldom_told() -> None:
+    now = 0.0
+    drops = DropCounter('picture', period=5.0, clock=lambda: now)
+    assert drops.drop(ValueError('too\n  short')) == 'picture dropped (1 so far): too short'
+    assert drops.drop('too short') is None
+    assert drops.drop('too long') == 'picture dropped (3 so far): too long'
+    now = 6.0
+    assert drops.drop('too short') == 'picture dropped (4 so far): too short'
+    assert drops.count == 4
