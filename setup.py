@@ -21,8 +21,9 @@ def requirements(name: str) -> list[str]:
 
 def shared_files() -> list[tuple[str, list[str]]]:
     """Return the data_files entries that put launch/ and config/ where ROS looks for them, share/<package>."""
-    files = [path.relative_to(ROOT) for folder in ('launch', 'config') for path in sorted((ROOT / folder).rglob('*'))]
-    return [(f'share/{interfaces.NAME}/{path.parent}', [str(path)]) for path in files if (ROOT / path).is_file()]
+    found = [path for folder in ('launch', 'config') for path in sorted((ROOT / folder).rglob('*'))]
+    files = [path.relative_to(ROOT) for path in found if path.is_file() and path.suffix != '.pyc']
+    return [(f'share/{interfaces.NAME}/{path.parent}', [str(path)]) for path in files]
 
 
 class BuildInterfaces(build_ext):

@@ -35,12 +35,13 @@ def check_shape(value: ArrayLike, name: str, expected: tuple[int | str, ...]) ->
 def check_finite(value: ArrayLike, name: str) -> None:
     """Raise ValueError when anything in value is NaN or infinite."""
     # One pass without a temporary: a sum is finite only if every part of it is.
-    if math.isfinite(float(value.sum())):
+    total = value.detach().sum() if isinstance(value, torch.Tensor) else value.sum()
+    if math.isfinite(float(total)):
         return
     finite = torch.isfinite(value) if isinstance(value, torch.Tensor) else np.isfinite(value)
     if not finite.all():
-        bad, total = int((~finite).sum()), math.prod(value.shape)
-        raise ValueError(f'{name}: expected finite numbers, found NaN or infinity in {bad} of {total} places')
+        bad, places = int((~finite).sum()), math.prod(value.shape)
+        raise ValueError(f'{name}: expected finite numbers, found NaN or infinity in {bad} of {places} places')
 
 
 def to_float64(value: ArrayLike, name: str) -> np.ndarray:

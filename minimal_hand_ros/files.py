@@ -19,7 +19,7 @@ def shared_file(name: str) -> Path:
         from ament_index_python.packages import get_package_share_directory
 
         candidates.append(Path(get_package_share_directory(PACKAGE)) / name)
-    except (ImportError, LookupError):  # no ament index, or the package is not in it
+    except (ImportError, LookupError, OSError):  # no ament index, the package is not in it, or no ROS is sourced
         pass
     candidates.append(Path(sys.prefix) / 'share' / PACKAGE / name)
     for candidate in candidates:

@@ -23,6 +23,8 @@ from minimal_hand_core.hand.frames import keypoint_frames
 from minimal_hand_core.hand.rotations import matrix_to_quaternion, quaternion_to_matrix
 from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES, KEYPOINT_PARENTS, SIDES
 from minimal_hand_core.pose import ANGLE_NAMES
+from minimal_hand_core.shape import CalibrationResult
+from minimal_hand_core.shape import HandShape as EstimatedShape
 from minimal_hand_core.tracking import CameraModel, HandState, Keypoints, NoHand
 from minimal_hand_core.tracking import HandShape as Shape
 from minimal_hand_ros.msg import HandKeypoints, HandPose, HandShape
@@ -114,39 +116,29 @@ def camera_from_keypoints(message: HandKeypoints) -> CameraModel | None:
     return CameraModel.from_info(message.width, message.height, message.k, message.d, message.distortion_model)
 
 
-def shape_message(
-    header: Header,
-    *,
-    side: str,
-    betas: np.ndarray,
-    hand_length: float,
-    spread: float,
-    residual: float,
-    frames: int,
-    calibrated: bool,
-) -> HandShape:
-    """HandShape; `betas` (10,), lengths in metres."""
+def shape_message(header: Header, side: str, shape: EstimatedShape) -> HandShape:
+    """HandShape of an estimate; `header` is that of the last picture in it."""
     return HandShape(
         header=header,
         side=side,
-        betas=_floats(betas, 10),
-        hand_length=float(hand_length),
-        hand_length_spread=float(spread),
-        residual=float(residual),
-        frames=int(frames),
-        calibrated=bool(calibrated),
+        betas=_floats(shape.betas, 10),
+        hand_length=float(shape.hand_length),
+        hand_length_spread=float(shape.hand_length_spread),
+        residual=float(shape.residual),
+        frames=int(shape.frames),
+        calibrated=bool(shape.calibrated),
     )
 
 
 def fill_calibration(
-    response: CalibrateShape.Response, success: bool, message: str, frames: int, shape: Shape, spread: float
+    response: CalibrateShape.Response, result: CalibrationResult, shape: EstimatedShape
 ) -> CalibrateShape.Response:
-    """Fill in the answer to a calibration: words, pictures used, and the shape in use afterwards (spread in metres)."""
-    response.success = success
-    response.message = message
-    response.frames = int(frames)
+    """Fill in the answer to a calibration: what came of it, and the shape that is in use now."""
+    response.success = bool(result.success)
+    response.message = result.message
+    response.frames = int(result.frames)
     response.hand_length = float(shape.hand_length)
-    response.spread = float(spread)
+    response.spread = float(shape.hand_length_spread)
     response.betas = _floats(shape.betas, 10)
     return response
 
@@ -165,17 +157,16 @@ def shape_from_message(message: HandShape) -> Shape:
 
 def truth_message(header: Header, truth: HandTruth) -> HandPose:
     """HandPose of a rendered hand: exact, thus of covariance zero."""
+    rotations = _quaternions(truth.rotations)
     return HandPose(
         header=header,
         side=truth.side,
         valid=True,
         score=1.0,
         metric=True,
-        wrist=PoseWithCovariance(
-            pose=Pose(position=_point(truth.wrist), orientation=_quaternions(truth.rotations[:1])[0])
-        ),
+        wrist=PoseWithCovariance(pose=Pose(position=_point(truth.wrist), orientation=rotations[0])),
         keypoints=_floats(truth.keypoints_m, 63),
-        rotations=_quaternions(truth.rotations),
+        rotations=rotations,
         betas=_floats(truth.betas, 10),
         hand_length=float(truth.hand_length),
         angles=_floats(truth.angles, len(ANGLE_NAMES)),
@@ -184,8 +175,9 @@ def truth_message(header: Header, truth: HandTruth) -> HandPose:
 
 def pose_message(header: Header, state: HandState, timings: Mapping[str, float]) -> HandPose:
     """HandPose of a hand that was found; `timings` are seconds per stage."""
+    rotations = _quaternions(state.rotations)
     wrist = PoseWithCovariance(
-        pose=Pose(position=_point(state.wrist_position), orientation=_quaternions(state.wrist_rotation[None])[0]),
+        pose=Pose(position=_point(state.wrist_position), orientation=rotations[0]),
         covariance=_doubles(state.wrist_covariance, 36),
     )
     return HandPose(
@@ -196,7 +188,7 @@ def pose_message(header: Header, state: HandState, timings: Mapping[str, float])
         metric=bool(state.metric),
         wrist=wrist,
         keypoints=_floats(state.keypoints_m, 63),
-        rotations=_quaternions(state.rotations),
+        rotations=rotations,
         betas=_floats(state.betas, 10),
         hand_length=float(state.hand_length),
         angles=_floats(state.angles, len(ANGLE_NAMES)),

@@ -18,6 +18,7 @@ from minimal_hand_ros.markers import delete_markers, hand_markers
 from minimal_hand_ros.messages import joint_message, lost_message, pose_message, transform_messages
 from minimal_hand_ros.msg import HandPose
 from minimal_hand_ros.settings import DEFAULT_FRAME, OutputSettings
+from minimal_hand_ros.stamps import to_nanoseconds
 from minimal_hand_ros.transforms import TransformBroadcaster
 
 
@@ -25,7 +26,7 @@ class PoseOutput:
     """Publishers of `hand/pose`, `hand/joint_states`, `hand/markers` and `/tf`.
 
     TF and markers are places in the camera's frame: they are published only for metric poses. Markers are made only
-    while somebody listens.
+    while somebody listens, and at most at `marker_rate`: a mesh costs more than all the rest.
 
     Args:
         node: the node that publishes.
@@ -41,6 +42,9 @@ class PoseOutput:
         self._corners = estimator.model.faces.reshape(-1).tolist()
         self._said_lost = False
         self._markers_shown = False
+        self._marker_stamp = 0
+        # a little less than the period, so that pictures at a multiple of the rate are not missed by a hair
+        self._marker_period = int(0.95e9 / settings.marker_rate) if settings.marker_rate else 0
         self._warned = False
         self._pose = node.create_publisher(HandPose, 'hand/pose', qos.RESULTS)
         self._joints = node.create_publisher(JointState, 'hand/joint_states', qos.RESULTS)
@@ -76,12 +80,19 @@ class PoseOutput:
         self._hide_markers(header)
 
     def _show_markers(self, header: Header, state: HandState) -> None:
-        if self._markers.get_subscription_count() == 0:
+        if self._markers.get_subscription_count() == 0 or not self._markers_due(header):
             return
         self._markers_shown = True
         self._markers.publish(
             hand_markers(header, state.side, state.keypoints_m, self._estimator.mesh(state), self._corners)
         )
+
+    def _markers_due(self, header: Header) -> bool:
+        stamp = to_nanoseconds(header.stamp)
+        if self._markers_shown and 0 <= stamp - self._marker_stamp < self._marker_period:
+            return False
+        self._marker_stamp = stamp
+        return True
 
     def _hide_markers(self, header: Header) -> None:
         if self._markers_shown:

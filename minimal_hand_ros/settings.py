@@ -18,7 +18,7 @@ from minimal_hand_ros.qos import RELIABILITY_CHOICES
 
 TRANSPORTS = ('raw', 'compressed')
 DEFAULT_FRAME = 'camera_optical_frame'
-HAND_LENGTH_RANGE = (0.02, 0.3)
+HAND_LENGTH_RANGE = (0.03, 0.15)
 """Metres."""
 
 
@@ -69,10 +69,11 @@ class ShapeSettings:
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """What is published of a pose, and in which frame ('' = the picture's)."""
+    """What is published of a pose, in which frame ('' = the picture's), and markers how often (Hz, 0 = always)."""
 
     camera_frame: str
     publish_tf: bool
+    marker_rate: float
 
 
 @dataclass(frozen=True)
@@ -277,4 +278,5 @@ def _output(load: ParameterLoader) -> OutputSettings:
     return OutputSettings(
         camera_frame=load.text('camera_frame', '', "TF frame to use instead of the picture's; empty: the picture's"),
         publish_tf=load.flag('publish_tf', True, 'broadcast the 21 frames of the hand on /tf'),
+        marker_rate=load.number('marker_rate', 15.0, 0.0, 240.0, 'Hz, markers at most so often; 0: every picture'),
     )

@@ -196,10 +196,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_works_where_nothing_of_the_repository_is(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    for folder in ('launch', 'config'):
-        for path in (ROOT / folder).iterdir():
-            if path.is_file():
-                assert any(name.endswith(f'data/share/minimal_hand_ros/{folder}/{path.name}') for name in names)
+    for path in [*(ROOT / 'launch').rglob('*'), *(ROOT / 'config').rglob('*')]:
+        if path.is_file() and '__pycache__' not in path.parts:
+            assert any(name.endswith(f'data/share/minimal_hand_ros/{path.relative_to(ROOT)}') for name in names)
     for path in (ROOT / 'minimal_hand_core' / 'assets').iterdir():
         assert f'minimal_hand_core/assets/{path.name}' in names
     for path in [*(ROOT / 'minimal_hand_core').rglob('*.py'), *(ROOT / 'minimal_hand_ros').rglob('*.py')]:
@@ -218,12 +217,15 @@ def test_wheel_works_where_nothing_of_the_repository_is(wheel: Path, tmp_path: P
     program = (
         'import json, minimal_hand_ros, minimal_hand_core.hand\n'
         'from minimal_hand_ros.msg import HandPose\n'
+        'from minimal_hand_ros.files import shared_file\n'
         'model = minimal_hand_core.hand.load_hand_model()\n'
-        'print(json.dumps([minimal_hand_core.__path__, HandPose.__module__, len(model.faces)]))\n'
+        'print(json.dumps([minimal_hand_core.__path__, HandPose.__module__, len(model.faces)] +\n'
+        '    [str(shared_file(name)) for name in ("config/tracker.yaml", "launch/tracker.launch.py")]))\n'
     )
     environment = {**build_environment(), 'LD_LIBRARY_PATH': f'{venv}/lib:{sys.prefix}/lib'}
     output = subprocess.check_output([str(python), '-c', program], cwd=tmp_path, text=True, env=environment)
-    core, module, faces = json.loads(output.splitlines()[-1])
+    core, module, faces, *files = json.loads(output.splitlines()[-1])
     assert core == [str(site_packages / 'minimal_hand_core')]
     assert module == 'minimal_hand_ros.msg._hand_pose'
     assert faces > 1000
+    assert all(name.startswith(str(venv / 'share')) for name in files)

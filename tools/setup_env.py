@@ -248,13 +248,13 @@ def main():
             # Removed by hand, or the interpreter it was made from is gone.
             (STATE / 'venv.stamp').unlink()
         step('venv', '1', make_venv)
-        packages = digest(os.path.realpath(str(PYTHON)), *generators(), *LISTS)
-        step('packages', packages, install_packages)
+        ros = digest(os.path.realpath(str(PYTHON)), ROOT / 'requirements' / 'ros.txt', *generators())
+        step('packages', digest(ros, *LISTS), install_packages)
         # Not at the top: its annotations need Python 3.9.
         import interfaces
 
         names = (*interfaces.INPUTS, 'tools/interfaces.py', 'minimal_hand_ros/__init__.py')
-        generated = digest(packages, *(ROOT / name for name in names))
+        generated = digest(ros, *(ROOT / name for name in names))
         step('interfaces', generated, generate_interfaces)
         step('links', digest(generated, str(ROOT), ROOT / 'setup.cfg'), link_sources)
     if time.monotonic() - begin > 2:

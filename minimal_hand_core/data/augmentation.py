@@ -187,7 +187,9 @@ def vary_looks(image: np.ndarray, rng: np.random.Generator, variation: Variation
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     if rng.random() < variation.jpeg:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))]
-        image = cv2.imdecode(cv2.imencode('.jpg', image, quality)[1], cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(cv2.imencode('.jpg', image, quality)[1], cv2.IMREAD_COLOR)
+        assert decoded is not None
+        image = decoded
     return image
 
 

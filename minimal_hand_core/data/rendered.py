@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from minimal_hand_core.data.sources import Shot
 from minimal_hand_core.data.synthetic import HandMotion, RenderedScene
 from minimal_hand_core.hand import load_hand_model
-from minimal_hand_core.hand.size import hand_length
+from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
 from minimal_hand_core.tracking.camera import CameraModel
 
 
@@ -53,4 +54,7 @@ class RenderedSource:
 def rendered_hand_length(model: str = 'open', seed: int = 0) -> float:
     """|wrist − middle MCP| in metres of the hand that RenderedSource shows for this model and seed."""
     right = load_hand_model(model, 'right')
-    return hand_length(right, HandMotion(seed, right).betas)
+    betas = torch.as_tensor(HandMotion(seed, right).betas, dtype=right.dtype)
+    with torch.inference_mode():
+        rest = right.rest_keypoints(betas[None])[0]
+    return float((rest[MIDDLE_MCP] - rest[WRIST]).norm())

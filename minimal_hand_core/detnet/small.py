@@ -140,6 +140,7 @@ class SmallNet(nn.Module):
         for head in (self.heat, self.delta, self.location):
             nn.init.normal_(head.prediction.weight, std=0.01)
         # Without this the 1,024 cells would start with almost all of the mass and the "not here" cell with none.
+        assert self.heat.prediction.bias is not None
         nn.init.constant_(self.heat.prediction.bias, -math.log(1024.0))
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

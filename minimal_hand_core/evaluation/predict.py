@@ -59,5 +59,5 @@ def predict(model: DetNet, samples: Iterable[Sample], batch: int = 32) -> Predic
         keys += [sample.key for sample in chunk]
     if not parts:
         raise ValueError('there is no sample to predict')
-    stacked = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Predictions(*stacked, keys)
+    uv, true_uv, xyz, true_m, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Predictions(uv, true_uv, xyz, true_m, confidence, keys)

@@ -62,9 +62,9 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode('latin1')
 
 
-def _new_kept(cls: type, base: type, state: Any) -> Any:
-    """What copyreg._reconstructor does, for our stand-ins only."""
-    if not (isinstance(cls, type) and issubclass(cls, _Kept)) or base is not object:
+def _new_kept(cls: Any, base: Any, state: Any) -> Any:
+    """What copyreg._reconstructor does, for our stand-ins only; their base and first state are of no interest."""
+    if not (isinstance(cls, type) and issubclass(cls, _Kept)):
         raise pickle.UnpicklingError(f'copyreg._reconstructor of {cls!r}')
     return cls()
 

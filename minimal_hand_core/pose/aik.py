@@ -18,7 +18,7 @@ from numba import njit
 
 from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, restore, to_float64
 from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, MIDDLE_MCP, NUM_JOINTS, PALM_KEYPOINTS
-from minimal_hand_core.pose.angles import FINGER_JOINTS
+from minimal_hand_core.pose.axes import FINGER_JOINTS
 from minimal_hand_core.pose.kabsch import best_rotation
 from minimal_hand_core.pose.swing import swing
 
@@ -34,8 +34,8 @@ _TINY = 1e-9
 def solve_pose(template: ArrayLike, target: ArrayLike) -> Any:
     """Local joint rotations that pose the template like the target.
 
-    The target is first scaled by |T9 − T0| / |P9 − P0| and shifted so that P0 = T0, so its unit and place do not matter.
-    A target that the template can reach is reproduced exactly; otherwise the palm is fitted by least squares over the
+    The target is first scaled by |T9 − T0| / |P9 − P0| and shifted so that P0 = T0: its unit and place do not matter. A
+    target that the template can reach is reproduced exactly; otherwise the palm is fitted by least squares over the
     five vectors wrist → finger base, and each bone points at its target.
 
     Defined cases: a bone of no length (in the template, or because its target is where the bone starts) keeps the

@@ -15,9 +15,9 @@ _OPPOSITE = 1e-9
 def swing(a: np.ndarray, b: np.ndarray, normal: np.ndarray, out: np.ndarray) -> None:
     """Write into out (3, 3) the shortest rotation from unit vector a (3,) to unit vector b (3,).
 
-    A rotation is two mirrors, M(n) = I − 2 n nᵀ. Up to a right angle they are M(a + b)·M(a), multiplied out. Beyond it
-    a + b loses its digits, and they are M(a − b), which takes a to b, and M(m), m the part of b across a, which leaves a
-    alone: a comes to lie on b exactly however ill-determined m is. There is no arccos and no axis to normalise.
+    A rotation is two mirrors, M(n) = I − 2 n nᵀ. Up to a right angle they are M(a + b)·M(a), multiplied out. Beyond
+    it a + b loses its digits, and they are M(a − b), which takes a to b, and M(m), m the part of b across a, which
+    leaves a alone: a comes to lie on b exactly however ill-determined m is. No arccos, no axis to normalise.
 
     Opposite vectors turn by π through the part across a of `normal` (3,), any length; through some direction across a
     where there is none.

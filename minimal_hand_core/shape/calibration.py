@@ -63,7 +63,7 @@ class ShapeCalibration:
         frames: int = 60,
         *,
         hand_length: float | None = None,
-        max_spread: float = 0.05,
+        max_spread: float = 0.1,
         weight: float = 1e-3,
         min_confidence: float = 0.3,
     ) -> None:

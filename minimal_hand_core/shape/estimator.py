@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minimal_hand_core.arrays import ArrayLike
-from minimal_hand_core.hand.skeleton import NUM_BETAS, REFERENCE_BONE
+from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_BONES, REFERENCE_BONE
 from minimal_hand_core.shape.lm import bone_basis, fit_shape_lm
 from minimal_hand_core.shape.window import RatioWindow
 
@@ -24,7 +25,7 @@ class HandShape:
     Attributes:
         betas: (10,) float64 shape parameters of the hand model.
         hand_length: |wrist → middle MCP| in metres: given, not measured (one camera sees no absolute size).
-        residual: Σ over the 15 bones of (model ratio − observed ratio)².
+        residual: root mean square over the 15 bones of (model ratio − observed ratio).
         frames: usable frames behind the estimate.
         calibrated: whether it is the result of a calibration and stays as it is.
         hand_length_spread: metres; robust standard deviation over the frames of the observed hand length, brought to
@@ -111,14 +112,14 @@ class ShapeEstimator:
 
 
 def fit_window(model: HandModel, ratios: np.ndarray, weight: float, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """(β (10,), residual) for ratios (15,); a NaN ratio (bone not seen) is taken as that of the start."""
+    """(β (10,), RMS residual) for ratios (15,); a NaN ratio (bone not seen) is taken as that of the start."""
     missing = np.isnan(ratios)
     if missing.any():
         offset, directions = bone_basis(model)
         lengths = np.linalg.norm(offset + directions @ start, axis=1)
         ratios = np.where(missing, lengths / lengths[REFERENCE_BONE], ratios)
     fit = fit_shape_lm(ratios[None], model, weight, initial=start)
-    return fit.betas[0], float(fit.residual[0])
+    return fit.betas[0], math.sqrt(fit.residual[0] / NUM_BONES)
 
 
 def default_hand_length(model: HandModel) -> float:

@@ -1,9 +1,9 @@
 """Levenberg–Marquardt on bone ratios, hand by hand (numba kernels, float64).
 
-Rest keypoints are affine in β: bone i is v_i = o_i + D_i β, its ratio ρ_i = |v_i| / |v_ref|, so all derivatives are known
-in closed form. The step is taken with the exact Hessian where that is positive definite under the damping, and with
-Gauss–Newton's matrix where it is not: noisy ratios leave large residuals, where Gauss–Newton alone takes ten times the
-iterations. The damping follows each step's gain ratio (Nielsen 1999), and a step that gains nothing is rejected.
+Rest keypoints are affine in β: bone i is v_i = o_i + D_i β, its ratio ρ_i = |v_i| / |v_ref|, so all derivatives are
+known in closed form. The step is taken with the exact Hessian where that is positive definite under the damping, and
+with Gauss–Newton's matrix where it is not: noisy ratios leave large residuals, where Gauss–Newton alone takes ten times
+the iterations. The damping follows each step's gain ratio (Nielsen 1999); a step that gains nothing is rejected.
 """
 
 from __future__ import annotations

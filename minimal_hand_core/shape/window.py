@@ -20,7 +20,7 @@ from minimal_hand_core.hand.skeleton import (
 _ENDS = np.array(BONE_KEYPOINTS)
 _STARTS = np.array([KEYPOINT_PARENTS[keypoint] for keypoint in BONE_KEYPOINTS])
 _PLAUSIBLE = (0.05, 1.5)
-"""Ratios of no human hand are dropped at once; the thumb's first bone and the little finger's last are near the ends."""
+"""What is outside is no human hand and dropped at once."""
 _MAD_TO_SIGMA = 1.4826
 _INLIER = 2.5
 """In robust standard deviations from the median."""

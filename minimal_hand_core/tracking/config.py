@@ -35,7 +35,7 @@ class DetectorConfig:
     threads: int = 1
     enter_threshold: float = 0.5
     keep_threshold: float = 0.3
-    max_inconsistency: float = 0.25
+    max_inconsistency: float = 0.2
     search_windows: int = 3
     min_crop_side: float = 32.0
     max_crop_ratio: float = 1.5
@@ -63,7 +63,8 @@ class PoseConfig:
         hand_length: |wrist − middle MCP| in metres; 0 = that of the hand model's mean shape.
         hand_length_sigma: relative standard deviation of hand_length.
         keypoint_sigma: standard deviation of a keypoint in the picture, share of the longer side of the hand's box.
-        xyz_sigma: standard deviation of a coordinate of xyz, in hand lengths.
+        xyz_sigma: standard deviation of a coordinate of xyz, in hand lengths; what the wrist's range and rotation owe
+            most of their uncertainty to.
         smoothing: One-Euro filters on (wrist position, and keypoints before the inverse kinematics).
         wrist_min_cutoff, wrist_beta: of the wrist position's filter, Hz and Hz per m/s.
         pose_min_cutoff, pose_beta: of the keypoints' filter, Hz and Hz per hand length/s.

@@ -28,6 +28,8 @@ MIN_WEIGHT = 0.02
 MAX_REPROJECTION = 0.25
 """RMS distance of the posed hand's keypoints from the seen ones, in boxes of the hand; beyond, it is not that hand."""
 
+PALM_TOGETHER = len(PALM_KEYPOINTS) ** 0.5
+"""A network errs in the depth of the whole palm rather than of one knuckle: the five count as one."""
 MIN_LENGTH = 0.1
 """Smallest |wrist − middle MCP| of xyz; it should be 1, and a palm of no length has no pose."""
 
@@ -114,7 +116,8 @@ class PoseEstimator:
             xyz = self._pose_filter(xyz, stamp)
         rotations = np.asarray(solve_pose(template, xyz * shape.hand_length), np.float64)
         points = articulate(template, rotations)
-        turn = rotation_covariance(points[list(PALM_KEYPOINTS)], self.config.xyz_sigma * shape.hand_length)
+        palm_sigma = PALM_TOGETHER * self.config.xyz_sigma * shape.hand_length
+        turn = rotation_covariance(points[list(PALM_KEYPOINTS)], palm_sigma)
         position, place = np.zeros(3), UNKNOWN_VARIANCE * np.eye(3)
         if camera is not None:
             try:
@@ -154,7 +157,12 @@ class PoseEstimator:
         return (vertices - wrist) * scale + state.wrist_position
 
     def _locate(self, keypoints: Keypoints, points: np.ndarray, camera: CameraModel) -> tuple[np.ndarray, np.ndarray]:
-        """Wrist position and its covariance, the noise being at least the configured and at least what is left over."""
+        """Wrist position and its covariance.
+
+        Three errors add up: of the keypoints in the picture (the configured noise, or what is left over if that is
+        more); of xyz, which displaces the wrist within the hand and makes the hand look larger or smaller than it
+        should, by about the same share; and of the hand length, which scales everything.
+        """
         weights = np.maximum(keypoints.confidence, MIN_WEIGHT)
         position, unit = locate_hand(camera.normalize(keypoints.uv), points, weights, sigma=1.0)
         left_over = camera.project(points + position) - keypoints.uv
@@ -164,8 +172,9 @@ class PoseEstimator:
             raise WristError('the hand does not look like its keypoints, wherever it is put')
         variance = float((weights[good, None] * left_over[good] ** 2).sum() / max(2 * int(good.sum()) - 3, 1))
         pixels = max(self.config.keypoint_sigma * box, variance**0.5)
-        size = self.config.hand_length_sigma**2 * np.outer(position, position)
-        return position, unit * (pixels / camera.focal) ** 2 + size
+        shape_sigma = self.config.xyz_sigma * float(np.linalg.norm(points[MIDDLE_MCP]))
+        size = (self.config.hand_length_sigma**2 + self.config.xyz_sigma**2) * np.outer(position, position)
+        return position, unit * (pixels / camera.focal) ** 2 + shape_sigma**2 * np.eye(3) + size
 
     def _scaled_template(self, shape: ShapeLike) -> np.ndarray:
         """(21, 3) metres, rest pose with the wanted hand length; kept until betas or length change."""

@@ -35,6 +35,13 @@ class RunState:
             lr=config.learning_rate,
         )
 
+    @property
+    def averaged(self) -> DetNet:
+        """The network with averaged weights."""
+        network = self.average.module
+        assert isinstance(network, DetNet)
+        return network
+
     def save(self, folder: Path) -> None:
         """Write `last.pt`; a write that fails leaves the one before.
 

@@ -121,7 +121,7 @@ def train(config: TrainingConfig, folder: Path, *, stop_after: int | None = None
             if state.step % config.checkpoint_every == 0 or state.step == stop:
                 state.save(folder)
             if state.step % config.validation.every == 0 or state.step == config.steps:
-                metrics = validator.run(state.average.module, state.step, loss)
+                metrics = validator.run(state.averaged, state.step, loss)
                 progress.console.print(f'step {state.step}: {metrics}')
                 save_weights(state, folder / WEIGHTS)
     return state
@@ -130,7 +130,7 @@ def train(config: TrainingConfig, folder: Path, *, stop_after: int | None = None
 def save_weights(state: RunState, path: Path) -> None:
     """The moving average as a checkpoint that `load_detnet` reads."""
     metadata = {'backbone': state.config.backbone, 'step': str(state.step), 'seed': str(state.config.seed)}
-    save_detnet(state.average.module, path, metadata)
+    save_detnet(state.averaged, path, metadata)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -50,7 +50,7 @@ def summary_lines(source: str, total: Figures, dropped: list[str], files: list[P
     if total.answered and not total.found:
         lines.append(
             f'no hand    the network saw none in {total.answered} pictures (score {total.score or 0:.2f}): '
-            'show one hand, well lit and not cut off; SIDE=left for a left hand'
+            'show one hand, well lit and not cut off; for a left hand: --side left'
         )
     lines += [f'warning    {line}' for line in dropped]
     lines += [f'wrote      {path}' for path in files]

@@ -10,6 +10,7 @@ import pytest
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.data.decoding import decode_picture, load_picture
+from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.sources import SourceError, open_source
 from minimal_hand_core.tracking import CameraError, PictureError
 
@@ -165,6 +166,11 @@ def test_rendered_source_is_deterministic() -> None:
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.truth.keypoints_m, other.truth.keypoints_m)
         np.testing.assert_allclose(first.camera.project(one.truth.keypoints_m), one.truth.keypoints_px, atol=1e-9)
+
+
+def test_length_of_the_rendered_hand() -> None:
+    shot = open_source('rendered', seed=4).read()
+    assert rendered_hand_length(seed=4) == pytest.approx(shot.truth.hand_length, rel=1e-5)
 
 
 CALIBRATION = {

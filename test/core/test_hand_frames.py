@@ -1,4 +1,4 @@
-"""A frame at each keypoint, and the length of a hand."""
+"""A frame at each keypoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import torch
 
 from minimal_hand_core.hand import KEYPOINT_PARENTS, axis_angle_to_matrix, load_hand_model
 from minimal_hand_core.hand.frames import keypoint_frames
-from minimal_hand_core.hand.size import hand_length
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])
@@ -40,12 +39,3 @@ def test_frames_of_a_flat_hand_are_parallel(rng: np.random.Generator) -> None:
 def test_wrong_shapes_are_named(keypoints: tuple, rotations: tuple) -> None:
     with pytest.raises(ValueError, match=r'expected shape'):
         keypoint_frames(np.zeros(keypoints), np.zeros(rotations))
-
-
-def test_hand_length() -> None:
-    model = load_hand_model()
-    assert 0.07 < hand_length(model) < 0.12
-    betas = np.zeros(10)
-    betas[0] = 2.0
-    rest = model.rest_keypoints(torch.tensor(betas, dtype=torch.float32)[None])[0]
-    assert hand_length(model, betas) == pytest.approx(float((rest[9] - rest[0]).norm()), rel=1e-6)

@@ -95,8 +95,8 @@ def test_axes_follow_the_convention(model):
         assert (bones[:, 0] < -0.94).all(), f'{finger} does not run towards −x'
         assert (bones[:, 1].abs() < 0.06).all(), f'{finger} leaves the plane of the palm'
         assert (bones @ bones[0] > 0.995).all(), f'{finger} is not straight'
-    across = [float(rest[FINGER_KEYPOINTS[finger][0], 2]) for finger in FINGERS]
-    assert across == sorted(across, reverse=True) or across[0] < across[1], 'thumb side is +z'
+    across = [float(rest[FINGER_KEYPOINTS[finger][0], 2]) for finger in LONG_FINGERS]
+    assert across == sorted(across, reverse=True), 'the index finger must be on the +z side, the little finger on −z'
     assert float(rest[4, 2]) > float(rest[8, 2]) + 0.03, 'the thumb is abducted towards +z'
 
 

@@ -11,8 +11,9 @@ import torch
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
 from minimal_hand_core.data.synthetic.cli import main
 from minimal_hand_core.data.synthetic.collision import penetration, pose_keypoints, segment_gap
+from minimal_hand_core.data.synthetic.labels import BEHIND_HAND, OUTSIDE, joint_visibility
 from minimal_hand_core.data.synthetic.poses import FAMILIES, sample_angles, sample_view
-from minimal_hand_core.data.synthetic.scenes import BEHIND_HAND, OUTSIDE, Studio, joint_visibility
+from minimal_hand_core.data.synthetic.scenes import Studio
 from minimal_hand_core.data.synthetic.shading import ARM, OBJECT
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes, joint_angles
@@ -29,7 +30,8 @@ def test_labels_are_the_hand_models(hands: SyntheticHands) -> None:
     for i in range(12):
         sample = hands[i]
         out = model(
-            torch.tensor(sample.rotations, dtype=torch.float32)[None], torch.tensor(sample.betas, dtype=torch.float32)[None]
+            torch.tensor(sample.rotations, dtype=torch.float32)[None],
+            torch.tensor(sample.betas, dtype=torch.float32)[None],
         )
         keypoints = out.keypoints[0].detach().numpy()
         assert sample.keypoints_m is not None
@@ -107,7 +109,9 @@ def test_poses_hardly_penetrate() -> None:
     rng = np.random.default_rng(0)
     surface = studio.renderer.surface
     rest = studio.model.rest_keypoints(torch.zeros(1, 10))[0].detach().numpy()
-    depth = [penetration(pose_keypoints(rest, studio.pose(rng).rotations), surface.radii, surface.ignore) for _ in range(150)]
+    depth = [
+        penetration(pose_keypoints(rest, studio.pose(rng).rotations), surface.radii, surface.ignore) for _ in range(150)
+    ]
     assert np.mean(np.array(depth) < 0.008) > 0.85
     assert max(depth) < 0.02
 

@@ -72,7 +72,8 @@ def test_truth_is_the_hand_models(side: str) -> None:
         assert image.shape == (*SMALL, 3)
         assert truth.side == side
         out = model(
-            torch.tensor(truth.rotations, dtype=torch.float32)[None], torch.tensor(truth.betas, dtype=torch.float32)[None]
+            torch.tensor(truth.rotations, dtype=torch.float32)[None],
+            torch.tensor(truth.betas, dtype=torch.float32)[None],
         )
         keypoints = out.keypoints[0].detach().numpy()
         np.testing.assert_allclose(truth.keypoints_m - truth.keypoints_m[0], keypoints - keypoints[0], atol=1e-5)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm
 from minimal_hand_core.data.synthetic.poses import BACK_VIEW, PALM_VIEW, turn
 from minimal_hand_core.data.synthetic.props import SHAPES, make_prop
 from minimal_hand_core.data.synthetic.rasterizer import vertex_normals
-from minimal_hand_core.data.synthetic.renderer import Appearance, HandRenderer
+from minimal_hand_core.data.synthetic.renderer import HandRenderer
 from minimal_hand_core.data.synthetic.shading import ARM, HAND, OBJECT
 from minimal_hand_core.hand import HandModel, load_hand_model
 

@@ -1,4 +1,4 @@
-"""A small hand for tests of shape and pose: no mesh, rest keypoints affine in ten betas, same interface as HandModel."""
+"""A small hand for tests of shape and pose: no mesh, rest keypoints affine in ten betas."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DIRECTIONS = {
 
 
 class ToyHand:
-    """Duck type of HandModel for tests: rest_keypoint_basis, rest_keypoints, bone_ratios-free, and posed keypoints."""
+    """What shape/ and pose/ need of a HandModel: side and rest_keypoint_basis; and its own posed keypoints."""
 
     def __init__(self, side: str = 'right', seed: int = 0, variety: float = 0.02) -> None:
         self.side = side
@@ -68,7 +68,7 @@ class ToyHand:
 
 
 def pose_keypoints(rest: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """Plain forward kinematics, one joint after another: rest (B, 21, 3), local rotations (B, 16, 3, 3) → (B, 21, 3)."""
+    """Plain forward kinematics: rest (B, 21, 3) and local rotations (B, 16, 3, 3) → (B, 21, 3)."""
     keypoint_of_joint = [KEYPOINTS_FROM_JOINTS_AND_TIPS.index(joint) for joint in range(16)]
     turns, places = [rotations[:, 0]], [rest[:, 0]]
     for joint in range(1, 16):

@@ -186,9 +186,17 @@ class Peer:
         with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
 
+    def _in_spinning_thread(self, action: Callable[[], Any]) -> Any:
+        """Result of an action that must not happen while the executor waits, such as making a subscription."""
+        done = threading.Event()
+        task = self._executor.create_task(action)
+        task.add_done_callback(lambda _: done.set())
+        assert done.wait(PATIENCE)
+        return task.result()
+
     def listen(self, kind: type, topic: str, profile: Any = 10) -> Inbox:
         inbox = Inbox(topic)
-        self.node.create_subscription(kind, topic, inbox.put, profile)
+        self._in_spinning_thread(lambda: self.node.create_subscription(kind, topic, inbox.put, profile))
         return inbox
 
     def talk(self, kind: type, topic: str, profile: Any = 10, listeners: int = 1) -> Any:
@@ -199,8 +207,9 @@ class Peer:
             if event.current_count >= listeners:
                 matched.set()
 
-        publisher = self.node.create_publisher(
-            kind, topic, profile, event_callbacks=PublisherEventCallbacks(matched=count)
+        events = PublisherEventCallbacks(matched=count)
+        publisher = self._in_spinning_thread(
+            lambda: self.node.create_publisher(kind, topic, profile, event_callbacks=events)
         )
         if listeners:
             assert matched.wait(PATIENCE), f'nobody listens on {topic}'
@@ -212,7 +221,7 @@ class Peer:
 
     def ask(self, kind: type, name: str, request: Any) -> Callable[[float], Any]:
         """Send a request; returns a function that waits for its response."""
-        client = self.node.create_client(kind, name)
+        client = self._in_spinning_thread(lambda: self.node.create_client(kind, name))
         assert client.wait_for_service(PATIENCE), f'no service {name}'
         answered = threading.Event()
         future = client.call_async(request)

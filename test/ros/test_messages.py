@@ -15,6 +15,7 @@ from std_msgs.msg import Header  # noqa: E402
 from minimal_hand_core.hand import axis_angle_to_matrix  # noqa: E402
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_NAMES, KEYPOINT_PARENTS  # noqa: E402
 from minimal_hand_core.pose import ANGLE_NAMES  # noqa: E402
+from minimal_hand_core.shape import HandShape  # noqa: E402
 from minimal_hand_core.tracking import CameraError, CameraModel, HandState, Keypoints, NoHand  # noqa: E402
 from minimal_hand_ros import messages  # noqa: E402
 
@@ -180,16 +181,9 @@ def test_joint_states_are_named_and_in_order() -> None:
 
 
 def test_shape_round_trip() -> None:
-    message = messages.shape_message(
-        HEADER,
-        side='right',
-        betas=np.arange(10),
-        hand_length=0.09,
-        spread=0.001,
-        residual=0.01,
-        frames=7,
-        calibrated=True,
-    )
+    estimate = HandShape(np.arange(10.0), 0.09, 0.01, 7, True, 0.001)
+    message = messages.shape_message(HEADER, 'right', estimate)
+    assert message.calibrated and message.frames == 7 and message.hand_length_spread == pytest.approx(0.001)
     shape = messages.shape_from_message(message)
     np.testing.assert_array_equal(shape.betas, np.arange(10))
     assert shape.hand_length == pytest.approx(0.09)

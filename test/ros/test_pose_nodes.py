@@ -226,9 +226,9 @@ def test_calibration_without_a_hand_gives_up(start_node: Callable, peer) -> None
     Chain(start_node, peer)
     response = peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=5, timeout=0.3))
     assert not response.success
-    assert '0 of 5' in response.message
+    assert 'only 0 of 5' in response.message
     refused = peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=5, timeout=0.3, hand_length=9.0))
-    assert not refused.success and 'hand_length is 9' in refused.message
+    assert not refused.success and 'hand_length' in refused.message and '9.0' in refused.message
 
 
 def test_ctrl_c_does_not_wait_for_a_calibration(start_node: Callable, peer) -> None:

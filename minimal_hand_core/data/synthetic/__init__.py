@@ -5,11 +5,12 @@
 * `HandRenderer` — the renderer below both: mesh in, picture, mask and depth out.
 """
 
+from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.backgrounds import Backgrounds
 from minimal_hand_core.data.synthetic.effects import NO_EFFECTS, Effects
 from minimal_hand_core.data.synthetic.motion import HandMotion, MotionState
 from minimal_hand_core.data.synthetic.rendered_scene import HandTruth, RenderedScene
-from minimal_hand_core.data.synthetic.renderer import Appearance, HandRenderer, RenderedHand
+from minimal_hand_core.data.synthetic.renderer import HandRenderer, RenderedHand
 from minimal_hand_core.data.synthetic.scenes import (
     CENTRED,
     SceneVariation,

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from minimal_hand_core.data.synthetic.chance import pick
 from minimal_hand_core.data.synthetic.materials import NOISE_VOLUME
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
@@ -48,7 +49,7 @@ class Backgrounds:
         square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
         if rng.random() < 0.5:
             square = square[:, ::-1]
-        return np.ascontiguousarray(np.rot90(square, int(rng.choice([0, 1, 2, 3], p=[0.7, 0.1, 0.1, 0.1]))))
+        return np.ascontiguousarray(np.rot90(square, pick(rng, {0: 7, 1: 1, 2: 1, 3: 1})))
 
     def _read(self, index: int) -> np.ndarray:
         if index not in self._pictures:
@@ -70,9 +71,12 @@ def _is_test(name: str) -> bool:
 def made_up_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """A gradient with clouds of noise, patches and bars, (height, width, 3) uint8 BGR."""
     height, width = size
-    corners = np.clip(rng.uniform(0, 255) + rng.normal(0, 45, (2, 2, 3)), 0, 255).astype(np.float32)
-    image = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
-    for cells, strength in ((int(rng.integers(2, 6)), rng.uniform(0, 40)), (int(rng.integers(8, 24)), rng.uniform(0, 22))):
+    tones = np.clip(rng.uniform(0, 255) + rng.normal(0, 45, (2, 2, 3)), 0, 255).astype(np.float32)
+    image = cv2.resize(tones, (width, height), interpolation=cv2.INTER_LINEAR)
+    for cells, strength in (
+        (int(rng.integers(2, 6)), rng.uniform(0, 40)),
+        (int(rng.integers(8, 24)), rng.uniform(0, 22)),
+    ):
         layer = NOISE_VOLUME[int(rng.integers(32)), :cells, :cells]
         cloud = cv2.resize(np.ascontiguousarray(layer), (width, height), interpolation=cv2.INTER_CUBIC)
         image += cloud[..., None] * (strength * (1 + 0.3 * rng.normal(0, 1, 3))).astype(np.float32)

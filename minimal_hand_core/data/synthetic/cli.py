@@ -35,7 +35,7 @@ The folder then holds
                          visibility (21,), intrinsics (3,3), betas (10,), rotations (16,3,3), angles (20,)
   labels.json            how it was made, and per picture: file, family of the pose, keypoints_px
 
-The same arguments give the same pictures, on any machine with the same version.
+The same arguments and version give the same pictures; another kind of processor may round a pixel differently.
 """
 
 
@@ -50,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f'make_synthetic: {error}', style='red', markup=False, highlight=False, soft_wrap=True)
         return 2
     rate = options.count / max(seconds, 1e-9)
-    console.print(f'{options.count} pictures in {options.output} ({rate:.0f} per second)', markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f'{options.count} pictures in {options.output} ({rate:.0f} per second)',
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0
 
 
@@ -106,8 +111,14 @@ def _make(options: argparse.Namespace, console: Console) -> float:
             for name in LABELS:
                 labels[name].append(np.asarray(getattr(sample, name)))
     seconds = time.perf_counter() - start
-    np.savez_compressed(options.output / 'labels.npz', **{name: np.stack(rows) for name, rows in labels.items()})
-    made = {'seed': options.seed, 'size': options.size, 'centred': options.centred, 'side': 'right', 'split': options.split}
+    np.savez_compressed(options.output / 'labels.npz', **{name: np.stack(rows) for name, rows in labels.items()})  # type: ignore[arg-type]
+    made = {
+        'seed': options.seed,
+        'size': options.size,
+        'centred': options.centred,
+        'side': 'right',
+        'split': options.split,
+    }
     made['backgrounds'] = str(options.backgrounds) if options.backgrounds else None
     (options.output / 'labels.json').write_text(json.dumps({'made_with': made, 'samples': records}) + '\n')
     return seconds

@@ -29,8 +29,13 @@ def penetration(keypoints: np.ndarray, radii: np.ndarray, ignore: np.ndarray) ->
         ignore: (20, 20) bool, `HandSurface.ignore`.
     """
     return float(
-        _deepest(np.ascontiguousarray(keypoints, np.float64), radii.astype(np.float64), ignore, np.array(KEYPOINT_PARENTS))
+        _deepest(
+            np.ascontiguousarray(keypoints, np.float64), radii.astype(np.float64), ignore, np.array(KEYPOINT_PARENTS)
+        )
     )
+
+
+# Plain loops over numbers below: whole-array expressions of three numbers run slower and compile ten times as long.
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
@@ -39,28 +44,33 @@ def segment_gap(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> f
 
     Never below the true distance, and above it by at most an eighth of |a − b|.
     """
-    along = d - c
-    square = max((along * along).sum(), 1e-12)
+    ex, ey, ez = d[0] - c[0], d[1] - c[1], d[2] - c[2]
+    square = max(ex * ex + ey * ey + ez * ez, 1e-12)
     nearest = np.inf
     for i in range(5):
-        p = a + (b - a) * (i / 4)
-        s = min(max(((p - c) * along).sum() / square, 0.0), 1.0)
-        nearest = min(nearest, np.sqrt(((p - c - s * along) ** 2).sum()))
-    return nearest
+        t = i / 4
+        x, y, z = a[0] + t * (b[0] - a[0]) - c[0], a[1] + t * (b[1] - a[1]) - c[1], a[2] + t * (b[2] - a[2]) - c[2]
+        s = min(max((x * ex + y * ey + z * ez) / square, 0.0), 1.0)
+        x, y, z = x - s * ex, y - s * ey, z - s * ez
+        nearest = min(nearest, x * x + y * y + z * z)
+    return np.sqrt(nearest)
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def _chain(rest: np.ndarray, rotations: np.ndarray, parents: np.ndarray, joint: np.ndarray) -> np.ndarray:
     turned = np.empty((21, 3, 3))
     out = np.empty((21, 3))
-    turned[0] = rotations[0]
-    out[0] = rest[0]
+    for i in range(3):
+        out[0, i] = rest[0, i]
+        for j in range(3):
+            turned[0, i, j] = rotations[0, i, j]
     for k in range(1, 21):
         p = parents[k]
-        out[k] = out[p]
         for i in range(3):
+            total = out[p, i]
             for j in range(3):
-                out[k, i] += turned[p, i, j] * (rest[k, j] - rest[p, j])
+                total += turned[p, i, j] * (rest[k, j] - rest[p, j])
+            out[k, i] = total
         if joint[k] < 0:
             continue
         for i in range(3):

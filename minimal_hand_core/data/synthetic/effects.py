@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 _POOL = np.random.default_rng(7).normal(0, 1, 1 << 18).astype(np.float32)
-"""Gaussian noise drawn once; pictures take it from a random start on. Drawing it anew would cost more than rendering."""
+"""Gaussian noise drawn once; pictures take it from a random start on. Drawing it anew costs more than rendering."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Effects:
             _add_noise(image.reshape(-1), _POOL, int(rng.integers(len(_POOL))), sigma, sigma * float(rng.uniform(0, 1)))
         if chance[4] < self.jpeg:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
-            image = cv2.imdecode(cv2.imencode('.jpg', image, quality)[1], cv2.IMREAD_COLOR)
+            image = np.asarray(cv2.imdecode(cv2.imencode('.jpg', image, quality)[1], cv2.IMREAD_COLOR))
         return image
 
 
@@ -83,7 +83,9 @@ def _coarse(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As if the hand had been small in the camera's picture."""
     height, width = image.shape[:2]
     factor = rng.uniform(0.3, 0.8)
-    small = cv2.resize(image, (max(8, round(width * factor)), max(8, round(height * factor))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(8, round(width * factor)), max(8, round(height * factor))), interpolation=cv2.INTER_AREA
+    )
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC)
 
 

@@ -1,6 +1,6 @@
 """The arm behind the hand: the open edge at the wrist drawn out backwards, and a sleeve round it.
 
-Convention: hand-local frame = the wrist joint's own (fingers −x, thumb +z, palm −y, so the arm runs towards +x), metres.
+Convention: hand-local frame = the wrist joint's own (fingers −x, thumb +z, palm −y; the arm runs towards +x), metres.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 RINGS = 9
 SPACING = np.array([0.0, 0.006, 0.016, 0.03, 0.05, 0.075, 0.105, 0.14, 0.18, 0.24], np.float32)
@@ -64,22 +65,7 @@ class Forearm:
 
     def rings(self, edge: np.ndarray, pose: ArmPose) -> np.ndarray:
         """Arm vertices (RINGS·n + 1, 3) float32 for the edge's positions (n, 3), hand-local frame."""
-        centre = edge.mean(axis=0)
-        offsets = edge - centre
-        # The edge is jagged along the arm; let that fade over the first two centimetres.
-        jag, flat = offsets[:, 0], offsets * np.array([0, 1, 1], np.float32)
-        share = np.minimum(SPACING / 0.05, 1)
-        share = share * share * (3 - 2 * share)
-        out = np.empty((RINGS, len(edge), 3), np.float32)
-        middle = centre.copy()
-        for r in range(1, RINGS + 1):
-            turn = _bend(-pose.flexion * share[r], pose.deviation * share[r])
-            middle = middle + turn[:, 0] * (SPACING[r] - SPACING[r - 1])
-            scale = 1 + (pose.widening - 1) * (SPACING[r] / SPACING[-1]) ** 0.8
-            ring = flat * scale
-            ring[:, 0] = jag * max(0.0, 1 - SPACING[r] / 0.02)
-            out[r - 1] = ring @ turn.T + middle
-        return np.concatenate([out.reshape(-1, 3), middle[None]])
+        return _sweep(np.ascontiguousarray(edge, np.float32), SPACING, pose.flexion, pose.deviation, pose.widening)
 
     def straight(self, edge: np.ndarray) -> np.ndarray:
         """Arm vertices of an unbent arm, as `rings`; carries skin texture."""
@@ -101,13 +87,62 @@ class Forearm:
         return (middle[:, None] + (body - middle[:, None]) * pose.sleeve_gap).reshape(-1, 3).astype(np.float32)
 
 
-def _bend(flexion: float, deviation: float) -> np.ndarray:
-    """Rotation about z by `flexion` after rotation about y by `deviation`, (3, 3) float32."""
-    c, s = np.cos(flexion), np.sin(flexion)
-    d, e = np.cos(deviation), np.sin(deviation)
-    about_z = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-    about_y = np.array([[d, 0, e], [0, 1, 0], [-e, 0, d]])
-    return (about_z @ about_y).astype(np.float32)
+@njit(cache=True, nogil=True)
+def _sweep(edge: np.ndarray, spacing: np.ndarray, flexion: float, deviation: float, widening: float) -> np.ndarray:
+    """Rings of `Forearm.rings`: the edge carried backwards along a line that bends over the first five centimetres."""
+    n, rings = len(edge), len(spacing) - 1
+    out = np.empty((rings * n + 1, 3), np.float32)
+    middle = np.zeros(3)
+    for i in range(n):
+        for axis in range(3):
+            middle[axis] += edge[i, axis] / n
+    start = middle.copy()
+    for r in range(1, rings + 1):
+        share = min(spacing[r] / 0.05, 1.0)
+        share = share * share * (3 - 2 * share)
+        # Rotation about z by −flexion after rotation about y by deviation.
+        c, s = np.cos(flexion * share), -np.sin(flexion * share)
+        d, e = np.cos(deviation * share), np.sin(deviation * share)
+        step = spacing[r] - spacing[r - 1]
+        middle[0] += c * d * step
+        middle[1] += s * d * step
+        middle[2] -= e * step
+        scale = 1 + (widening - 1) * (spacing[r] / spacing[rings]) ** 0.8
+        # The edge is jagged along the arm; that fades over the first two centimetres.
+        jag = max(0.0, 1 - spacing[r] / 0.02)
+        for i in range(n):
+            x = (edge[i, 0] - start[0]) * jag
+            y, z = (edge[i, 1] - start[1]) * scale, (edge[i, 2] - start[2]) * scale
+            row = (r - 1) * n + i
+            out[row, 0] = middle[0] + c * (d * x + e * z) - s * y
+            out[row, 1] = middle[1] + s * (d * x + e * z) + c * y
+            out[row, 2] = middle[2] - e * x + d * z
+    for axis in range(3):
+        out[rings * n, axis] = middle[axis]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def loop_frame(loop: np.ndarray) -> np.ndarray:
+    """(3, 3) orthonormal frame that moves with a closed loop of points (n, 3): by its first Fourier vectors."""
+    n = len(loop)
+    a, b = np.zeros(3), np.zeros(3)
+    for i in range(n):
+        c, s = np.cos(2 * np.pi * i / n), np.sin(2 * np.pi * i / n)
+        for axis in range(3):
+            a[axis] += c * loop[i, axis]
+            b[axis] += s * loop[i, axis]
+    a /= np.sqrt((a * a).sum())
+    b -= a * (a * b).sum()
+    b /= np.sqrt((b * b).sum())
+    frame = np.empty((3, 3))
+    frame[:, 0], frame[:, 1] = a, b
+    frame[0, 2], frame[1, 2], frame[2, 2] = (
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    )
+    return frame
 
 
 def _open_edge(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

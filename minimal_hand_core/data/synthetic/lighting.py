@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minimal_hand_core.data.synthetic.chance import pick
+
 
 @dataclass(frozen=True)
 class Lighting:
@@ -48,7 +50,7 @@ def sample_lighting(rng: np.random.Generator, surroundings: np.ndarray | None = 
         level = (mean.mean() / 0.2) ** rng.uniform(0, 0.4)
     level = float(np.clip(level * np.exp(rng.normal(0.05, 0.3)), 0.35, 2.2))
     share = rng.beta(2.2, 1.8)  # how much comes from the sky
-    count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
+    count = pick(rng, {1: 0.5, 2: 0.35, 3: 0.15})
     directions = rng.normal(0, 1, (count, 3))
     directions += np.array([0.0, -0.9, -0.9])  # lamps and windows hang above and are seldom behind the hand
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)

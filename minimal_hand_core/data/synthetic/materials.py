@@ -122,9 +122,15 @@ def skin_colour(
     r = colours[0, 0] * dorsal + colours[1, 0] * (_1 - dorsal)
     g = colours[0, 1] * dorsal + colours[1, 1] * (_1 - dorsal)
     b = colours[0, 2] * dorsal + colours[1, 2] * (_1 - dorsal)
-    r *= (_1 + flush * (colours[3, 0] - _1)) * (_1 + dark_palm * (colours[4, 0] - _1) + dark_back * (colours[5, 0] - _1))
-    g *= (_1 + flush * (colours[3, 1] - _1)) * (_1 + dark_palm * (colours[4, 1] - _1) + dark_back * (colours[5, 1] - _1))
-    b *= (_1 + flush * (colours[3, 2] - _1)) * (_1 + dark_palm * (colours[4, 2] - _1) + dark_back * (colours[5, 2] - _1))
+    r *= (_1 + flush * (colours[3, 0] - _1)) * (
+        _1 + dark_palm * (colours[4, 0] - _1) + dark_back * (colours[5, 0] - _1)
+    )
+    g *= (_1 + flush * (colours[3, 1] - _1)) * (
+        _1 + dark_palm * (colours[4, 1] - _1) + dark_back * (colours[5, 1] - _1)
+    )
+    b *= (_1 + flush * (colours[3, 2] - _1)) * (
+        _1 + dark_palm * (colours[4, 2] - _1) + dark_back * (colours[5, 2] - _1)
+    )
     # Blotches are blood: they change green and blue more than red.
     fine += min(max(relief, _F(-0.5)), _HALF)
     r *= max(fine + _HALF * blotch, _F(0.3))
@@ -142,7 +148,12 @@ def skin_colour(
         bed_g = colours[2, 1] + white * max(_F(0.62) - colours[2, 1], _0)
         bed_b = colours[2, 2] + white * max(_F(0.62) - colours[2, 2], _0)
         rest = _1 - nail
-        return (r * rest + bed_r * nail) * rim, (g * rest + bed_g * nail) * rim, (b * rest + bed_b * nail) * rim, nail * texture[4]
+        return (
+            (r * rest + bed_r * nail) * rim,
+            (g * rest + bed_g * nail) * rim,
+            (b * rest + bed_b * nail) * rim,
+            nail * texture[4],
+        )
     return r, g, b, _0
 
 

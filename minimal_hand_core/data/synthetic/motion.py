@@ -18,7 +18,12 @@ _TILT = np.radians(50)
 # Thumb (CMC flexion, CMC abduction, MCP, IP) and fingers (MCP flexion, MCP abduction, PIP, DIP), degrees.
 _OPEN, _SPREAD, _LOOSE = (4, 2, 5, 4), (2, 12, 4, 3), (32, 2, 40, 24)
 _FOLDED, _CLOSING = (76, 0, 96, 52), (46, 0, 52, 28)
-_THUMB_OUT, _THUMB_BESIDE, _THUMB_OVER, _THUMB_OPPOSED = (-6, 16, 2, 2), (2, -6, 6, 14), (30, -8, 31, 40), (24, 10, 20, 16)
+_THUMB_OUT, _THUMB_BESIDE, _THUMB_OVER, _THUMB_OPPOSED = (
+    (-6, 16, 2, 2),
+    (2, -6, 6, 14),
+    (30, -8, 31, 40),
+    (24, 10, 20, 16),
+)
 GESTURES = {
     'open': (_THUMB_OUT, _SPREAD, _OPEN, _SPREAD, _SPREAD),
     'closed': (_THUMB_OVER, _FOLDED, _FOLDED, _FOLDED, _FOLDED),

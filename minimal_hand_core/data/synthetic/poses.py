@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from minimal_hand_core.data.synthetic.chance import pick, pick_any
 from minimal_hand_core.hand.skeleton import FINGERS
 from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes, rotations_from_angles
 
@@ -54,7 +55,7 @@ def sample_pose(rng: np.random.Generator, axes: JointAxes, family: str | None = 
         ValueError: unknown family.
     """
     if family is None:
-        family = str(rng.choice(list(FAMILIES), p=np.array(list(FAMILIES.values())) / sum(FAMILIES.values())))
+        family = pick(rng, FAMILIES)
     angles = sample_angles(rng, family)
     return HandPose(family, angles, rotations_from_angles(angles, axes))
 
@@ -75,7 +76,7 @@ def sample_angles(rng: np.random.Generator, family: str) -> np.ndarray:
 
 
 def sample_view(rng: np.random.Generator) -> np.ndarray:
-    """Wrist rotation (3, 3) in the camera frame: mostly palm or back to the camera and fingers upwards, but any can be."""
+    """Wrist rotation (3, 3) in the camera frame: mostly palm or back to the camera, fingers upwards."""
     if rng.random() < 0.12:
         return _random_rotation(rng)
     facing = PALM_VIEW if rng.random() < 0.55 else BACK_VIEW
@@ -154,17 +155,22 @@ def _open(rng: np.random.Generator) -> np.ndarray:
     spread = rng.uniform(-1.1, 2.2) * _FAN
     bend = rng.normal(0, 5)
     fingers = [_straight(rng, s) + np.array([bend, 0, 0, 0]) for s in spread]
-    return _hand(_thumb(rng, str(rng.choice(['out', 'beside', 'up', 'opposed'], p=[0.5, 0.25, 0.15, 0.1]))), fingers)
+    return _hand(_thumb(rng, pick(rng, {'out': 0.5, 'beside': 0.25, 'up': 0.15, 'opposed': 0.1})), fingers)
 
 
 def _relaxed(rng: np.random.Generator) -> np.ndarray:
     amount = rng.uniform(0.12, 0.5)
     step = rng.uniform(0, 0.08)
-    return _hand(_thumb(rng, str(rng.choice(['beside', 'opposed', 'out']))), [_bent(rng, amount + i * step) for i in range(4)])
+    return _hand(
+        _thumb(rng, pick_any(rng, 'beside', 'opposed', 'out')), [_bent(rng, amount + i * step) for i in range(4)]
+    )
 
 
 def _fist(rng: np.random.Generator) -> np.ndarray:
-    return _hand(_thumb(rng, str(rng.choice(['over', 'beside', 'up', 'across'], p=[0.5, 0.2, 0.2, 0.1]))), [_folded(rng, i) for i in range(4)])
+    return _hand(
+        _thumb(rng, pick(rng, {'over': 0.5, 'beside': 0.2, 'up': 0.2, 'across': 0.1})),
+        [_folded(rng, i) for i in range(4)],
+    )
 
 
 def _raised(rng: np.random.Generator, raised: tuple[int, ...], thumb: str, spread: float) -> np.ndarray:
@@ -174,18 +180,20 @@ def _raised(rng: np.random.Generator, raised: tuple[int, ...], thumb: str, sprea
         signs[1] = -0.6  # positive is towards the thumb: the V opens by turning the middle finger away from the index
     loose = rng.random() < 0.3
     fingers = [
-        _straight(rng, spread * signs[i]) if i in raised else (_bent(rng, rng.uniform(0.7, 1.0)) if loose else _folded(rng, i))
+        _straight(rng, spread * signs[i])
+        if i in raised
+        else (_bent(rng, rng.uniform(0.7, 1.0)) if loose else _folded(rng, i))
         for i in range(4)
     ]
     return _hand(_thumb(rng, thumb), fingers)
 
 
 def _point(rng: np.random.Generator) -> np.ndarray:
-    return _raised(rng, (0,), str(rng.choice(['over', 'beside', 'across', 'out', 'up'])), 0)
+    return _raised(rng, (0,), pick_any(rng, 'over', 'beside', 'across', 'out', 'up'), 0)
 
 
 def _victory(rng: np.random.Generator) -> np.ndarray:
-    return _raised(rng, (0, 1), str(rng.choice(['over', 'across'])), rng.uniform(0, 18))
+    return _raised(rng, (0, 1), pick_any(rng, 'over', 'across'), rng.uniform(0, 18))
 
 
 def _count(rng: np.random.Generator) -> np.ndarray:
@@ -207,7 +215,12 @@ def _count(rng: np.random.Generator) -> np.ndarray:
 
 # Per finger (index … little): thumb (4), then MCP, PIP and DIP flexion of the finger, tips touching; fitted likewise.
 _PINCHES = (
-    ((19, -5, 15, 17, 30, 69, 38), (22, 2, 19, 15, 45, 50, 43), (20, 10, 26, 18, 60, 60, 14), (29, 16, 22, 15, 70, 43, 15)),
+    (
+        (19, -5, 15, 17, 30, 69, 38),
+        (22, 2, 19, 15, 45, 50, 43),
+        (20, 10, 26, 18, 60, 60, 14),
+        (29, 16, 22, 15, 70, 43, 15),
+    ),
     ((35, -6, 15, 16, 40, 74, 21), (36, 6, 21, 20, 60, 60, 14)),
     ((42, -7, 25, 16, 45, 78, 16), (42, 5, 32, 15, 65, 48, 29)),
     ((43, -13, 46, 17, 50, 73, 7), (43, -6, 45, 18, 75, 34, 8)),
@@ -216,8 +229,8 @@ _PINCHES = (
 
 def _pinch(rng: np.random.Generator) -> np.ndarray:
     """Thumb to one or more finger tips; the others straight, curled or with it."""
-    partner = int(rng.choice([0, 1, 2, 3], p=[0.6, 0.22, 0.1, 0.08]))
-    first, second = rng.choice(np.array(_PINCHES[partner], float), 2)
+    partner = pick(rng, {0: 0.6, 1: 0.22, 2: 0.1, 3: 0.08})
+    first, second = np.array(_PINCHES[partner], float)[rng.integers(len(_PINCHES[partner]), size=2)]
     share = rng.uniform(0, 1)
     touch = first * share + second * (1 - share) + rng.normal(0, 2, 7)
     closing = np.array([touch[4], 0, touch[5], touch[6]])
@@ -246,8 +259,10 @@ def _grasp(rng: np.random.Generator) -> np.ndarray:
 
 
 def _hook(rng: np.random.Generator) -> np.ndarray:
-    fingers = [np.array([rng.normal(0, 8), rng.normal(2, 3), rng.uniform(60, 105), rng.uniform(30, 65)]) for _ in range(4)]
-    return _hand(_thumb(rng, str(rng.choice(['beside', 'out', 'opposed']))), fingers)
+    fingers = [
+        np.array([rng.normal(0, 8), rng.normal(2, 3), rng.uniform(60, 105), rng.uniform(30, 65)]) for _ in range(4)
+    ]
+    return _hand(_thumb(rng, pick_any(rng, 'beside', 'out', 'opposed')), fingers)
 
 
 def _any(rng: np.random.Generator) -> np.ndarray:

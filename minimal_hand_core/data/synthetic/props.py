@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def make_prop(shape: str, size: np.ndarray, rotation: np.ndarray, centre: np.nda
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _unit_shape(shape: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (N, 3), normals (N, 3) float32 and faces (F, 3) int32 of a shape that fills [−1, 1]³."""
     if shape == 'box':
@@ -72,7 +72,9 @@ def _unit_shape(shape: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return _turned(np.sin(angles), -np.cos(angles))
     if shape == 'cylinder':
         # Rings double where the side meets the ends, so that the edge stays sharp.
-        return _turned(np.array([1e-3, 0.96, 0.96, 1.0, 1.0, 0.96, 0.96, 1e-3]), np.array([-1, -1, -1, -0.98, 0.98, 1, 1, 1.0]))
+        return _turned(
+            np.array([1e-3, 0.96, 0.96, 1.0, 1.0, 0.96, 0.96, 1e-3]), np.array([-1, -1, -1, -0.98, 0.98, 1, 1, 1.0])
+        )
     raise ValueError(f'shape: unknown {shape!r}, choose one of {", ".join(SHAPES)}')
 
 
@@ -101,5 +103,7 @@ def _turned(radius: np.ndarray, z: np.ndarray, around: int = 20) -> tuple[np.nda
     index = np.arange(len(vertices)).reshape(len(radius), around)
     a, b = index[:-1], np.roll(index[:-1], -1, axis=1)
     c, d = index[1:], np.roll(index[1:], -1, axis=1)
-    faces = np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)]).astype(np.int32)
+    faces = np.concatenate([np.stack([a, b, d], -1).reshape(-1, 3), np.stack([a, d, c], -1).reshape(-1, 3)]).astype(
+        np.int32
+    )
     return vertices, vertex_normals(vertices, faces), faces

@@ -179,9 +179,7 @@ def interpolate(buffers: Buffers, points: np.ndarray, faces: np.ndarray, attribu
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def _interpolate(
-    triangles: np.ndarray, points: np.ndarray, faces: np.ndarray, attributes: np.ndarray
-) -> np.ndarray:
+def _interpolate(triangles: np.ndarray, points: np.ndarray, faces: np.ndarray, attributes: np.ndarray) -> np.ndarray:
     height, width = triangles.shape
     out = np.zeros((height, width, attributes.shape[1]), np.float32)
     for y in range(height):
@@ -210,7 +208,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
             normals[i, 1] += ny
             normals[i, 2] += nz
     for i in range(len(vertices)):
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2)
-        if length > 0:
-            normals[i] /= length
+        x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
+        scale = np.float32(1) / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-20))
+        normals[i, 0], normals[i, 1], normals[i, 2] = x * scale, y * scale, z * scale
     return normals

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import torch
 
+from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.backgrounds import room
 from minimal_hand_core.data.synthetic.forearm import ArmPose
 from minimal_hand_core.data.synthetic.motion import HandMotion
-from minimal_hand_core.data.synthetic.renderer import Appearance, HandRenderer
+from minimal_hand_core.data.synthetic.renderer import HandRenderer
 from minimal_hand_core.data.synthetic.skin import sample_cloth, sample_skin
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
@@ -113,10 +114,14 @@ class RenderedScene:
             )
         self._background = background
         # Grain for any picture: a window of this field that starts somewhere else each time.
-        self._grain = np.round(rng.normal(0, noise, (height + _GRAIN_SHIFTS, width + _GRAIN_SHIFTS, 3))).astype(np.int16)
+        self._grain = np.round(rng.normal(0, noise, (height + _GRAIN_SHIFTS, width + _GRAIN_SHIFTS, 3))).astype(
+            np.int16
+        )
         self._renderer = HandRenderer(self.model)
         with torch.no_grad():
-            self._root = self.model.rest_joints(torch.tensor(self.motion.betas, dtype=torch.float32)[None])[0, 0].numpy()
+            self._root = self.model.rest_joints(torch.tensor(self.motion.betas, dtype=torch.float32)[None])[
+                0, 0
+            ].numpy()
 
     def frame(self, t: float) -> tuple[np.ndarray, HandTruth | None]:
         """The picture at t seconds, (height, width, 3) uint8 BGR, and the truth, None while no hand is there."""
@@ -161,7 +166,7 @@ class RenderedScene:
         )
 
     def _draw(self, truth: HandTruth) -> np.ndarray:
-        """The right-hand picture; the principal point is in the middle, so a left hand's picture is its mirror image."""
+        """The right hand's picture; as the principal point is in the middle, a left hand's is its mirror image."""
         mirror = np.array([-1.0 if self.side == 'left' else 1.0, 1, 1])
         return self._renderer.render(
             truth.vertices * mirror,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 
 from minimal_hand_core.data.synthetic import materials, shading
-from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm
-from minimal_hand_core.data.synthetic.lighting import ROOM, Lighting, sample_lighting
+from minimal_hand_core.data.synthetic.appearance import Appearance
+from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm, loop_frame
+from minimal_hand_core.data.synthetic.lighting import Lighting
 from minimal_hand_core.data.synthetic.occlusion import shade_vertices
 from minimal_hand_core.data.synthetic.props import Prop
 from minimal_hand_core.data.synthetic.rasterizer import Buffers, rasterize, screen_points, vertex_normals
-from minimal_hand_core.data.synthetic.skin import Skin, sample_cloth, sample_skin
 from minimal_hand_core.data.synthetic.skin_maps import MAP_SCALE
 from minimal_hand_core.data.synthetic.surface import BONES, HandSurface
 
@@ -43,46 +43,6 @@ class RenderedHand(NamedTuple):
     parts: np.ndarray
 
 
-@dataclass(frozen=True)
-class Appearance:
-    """All of a picture that the pose does not say: skin, light, arm, sleeve.
-
-    Attributes:
-        skin: colours of the skin.
-        lighting: light in the camera frame.
-        arm: shape of the forearm and where the sleeve starts.
-        cloth: (2, 3) float32 linear RGB, the sleeve's two colours.
-        cloth_pattern: 0–4 as in `Prop`.
-        noise: offset into the skin's noise, so that no two hands have the same blotches.
-    """
-
-    skin: Skin = field(default_factory=lambda: sample_skin(np.random.default_rng(5)))
-    lighting: Lighting = ROOM
-    arm: ArmPose = ArmPose()
-    cloth: np.ndarray = field(default_factory=lambda: np.full((2, 3), 0.2, np.float32))
-    cloth_pattern: int = 0
-    noise: float = 0.0
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator, surroundings: np.ndarray | None = None) -> Appearance:
-        """A random person in random light; `surroundings` (3,) is the background's mean BGR, 0–255."""
-        arm = ArmPose(
-            flexion=float(np.clip(rng.normal(0, 0.35), -0.9, 0.9)),
-            deviation=float(np.clip(rng.normal(0.05, 0.2), -0.35, 0.5)),
-            widening=float(rng.uniform(1.15, 1.6)),
-            sleeve=float(rng.uniform(0.006, 0.13)) if rng.random() < 0.5 else None,
-            sleeve_gap=float(rng.uniform(1.08, 1.5)),
-        )
-        return cls(
-            skin=sample_skin(rng),
-            lighting=sample_lighting(rng, surroundings),
-            arm=arm,
-            cloth=sample_cloth(rng),
-            cloth_pattern=int(rng.integers(0, 5)),
-            noise=float(rng.uniform(0, 32)),
-        )
-
-
 class HandRenderer:
     """Renders one hand model. Not for several threads at a time; one per worker process.
 
@@ -106,6 +66,7 @@ class HandRenderer:
         self.num_vertices = len(rest)
         self._num_hand_faces = len(hand_faces)
         self._edge = rest[self.forearm.edge]
+        self._edge_frame = loop_frame(self._edge) if len(self._edge) else np.eye(3)
         self._skin_at = self._fixed_attributes(rest)
 
     def _fixed_attributes(self, rest: np.ndarray) -> np.ndarray:
@@ -156,25 +117,26 @@ class HandRenderer:
         parts = np.zeros(size, np.uint8)
         depth = np.zeros(size, np.float32)
 
+        wrist = self._wrist(vertices)
         skin_vertices = vertices
         faces = self.faces[: self._num_hand_faces]
         arm = arm and len(self._edge) > 0
         sleeve = np.zeros((0, 3), np.float32)
         if arm:
             faces = self.faces
-            skin_vertices, sleeve = self._draw_out_arm(vertices, look.arm)
+            skin_vertices, sleeve = self._draw_out_arm(vertices, wrist, look.arm)
         cloth_vertices, cloth_faces, cloth_at, sleeve_faces = self._cloth(look, sleeve, props)
 
-        box = _covered_box(skin_vertices, cloth_vertices, intrinsics, size)
-        if box is None:
+        points = screen_points(skin_vertices, intrinsics, supersampling)
+        cloth_points = screen_points(cloth_vertices, intrinsics, supersampling)
+        top, bottom, left, right = _covered_box(points, cloth_points, size, supersampling)
+        if bottom <= top or right <= left:
             return RenderedHand(image, parts.astype(bool), depth, parts)
-        top, bottom, left, right = box
-        k = np.array(intrinsics, np.float64)
-        k[:2, 2] -= (left, top)
+        # Everything from here on happens in that box.
+        for drawn in (points, cloth_points):
+            drawn[:, :2] -= np.array([left, top], np.float32) * supersampling
         buffers = Buffers.empty((bottom - top, right - left), supersampling)
-        points = screen_points(skin_vertices, k, supersampling)
         rasterize(buffers, points, faces, cull=True)
-        cloth_points = screen_points(cloth_vertices, k, supersampling)
         if len(cloth_faces):
             rasterize(buffers, cloth_points, cloth_faces, offset=len(faces))
 
@@ -190,7 +152,7 @@ class HandRenderer:
             seen = front < 0.3 * np.abs(vertices[:, 2])
             self._self_shadow(skin_at, seen, vertices, normals, np.asarray(keypoints, np.float32), light)
         skin = look.skin
-        slope = self._relief(vertices, light, skin.relief)
+        slope = _relief(wrist, light, skin.relief)
         shading.shade(
             image[top:bottom, left:right],
             parts[top:bottom, left:right],
@@ -216,7 +178,16 @@ class HandRenderer:
             shading.SRGB_TABLE,
             np.stack([skin.back, skin.palm, skin.nail, skin.flush, skin.crease_palm, skin.crease_back]),
             np.array(
-                [skin.blotch, skin.grain, look.noise, 0.75, 0.5 * skin.gloss + 0.05, skin.gloss, skin.sharpness, *slope],
+                [
+                    skin.blotch,
+                    skin.grain,
+                    look.noise,
+                    0.75,
+                    0.5 * skin.gloss + 0.05,
+                    skin.gloss,
+                    skin.sharpness,
+                    *slope,
+                ],
                 np.float32,
             ),
         )
@@ -243,28 +214,19 @@ class HandRenderer:
             raise ValueError(f'supersampling: expected 1 or more, found {supersampling}')
         return vertices
 
-    def _draw_out_arm(self, vertices: np.ndarray, arm: ArmPose) -> tuple[np.ndarray, np.ndarray]:
-        """Hand vertices with the arm's appended, and the sleeve's, camera frame."""
-        posed = vertices[self.forearm.edge]
-        rotation = _rigid_rotation(self._edge, posed)
-        local = (posed - posed.mean(axis=0)) @ rotation
-        rings = self.forearm.rings(local, arm)
-        sleeve = self.forearm.sleeve(rings, arm) if arm.sleeve is not None else np.zeros((0, 3), np.float32)
-        middle = posed.mean(axis=0)
-        return np.concatenate([vertices, rings @ rotation.T + middle]), sleeve @ rotation.T + middle
-
-    def _relief(self, vertices: np.ndarray, light: Lighting, strength: float) -> np.ndarray:
-        """(2,) how much brighter skin gets per unit of slope along the rest hand's x and z.
-
-        A slope (a, b) of the rest surface tips its normal by −a in x and −b in z; what that does to the light is taken
-        at the wrist's turn and for all lights together. Rough on bent fingers, right on the back of the hand.
-        """
+    def _wrist(self, vertices: np.ndarray) -> np.ndarray:
+        """(3, 3) float32, how the wrist's edge is turned from rest; identity for a closed mesh."""
         if not len(self._edge):
-            return np.zeros(2, np.float32)
-        rotation = _rigid_rotation(self._edge, vertices[self.forearm.edge])
-        total = light.colours.sum() + light.ambient[0].sum()
-        towards = light.colours.sum(axis=1) @ light.directions + light.ambient[1:].sum(axis=1)
-        return -strength * (rotation.T @ (towards / max(float(total), 1e-6)))[[0, 2]]
+            return np.eye(3, dtype=np.float32)
+        return (loop_frame(vertices[self.forearm.edge]) @ self._edge_frame.T).astype(np.float32)
+
+    def _draw_out_arm(self, vertices: np.ndarray, wrist: np.ndarray, arm: ArmPose) -> tuple[np.ndarray, np.ndarray]:
+        """Hand vertices with the arm's appended, and the sleeve's, camera frame."""
+        edge = vertices[self.forearm.edge]
+        middle = edge.mean(axis=0)
+        rings = self.forearm.rings((edge - middle) @ wrist, arm)
+        sleeve = self.forearm.sleeve(rings, arm) if arm.sleeve is not None else np.zeros((0, 3), np.float32)
+        return np.concatenate([vertices, rings @ wrist.T + middle]), sleeve @ wrist.T + middle
 
     def _cloth(
         self, look: Appearance, sleeve: np.ndarray, props: Sequence[Prop]
@@ -321,24 +283,32 @@ class HandRenderer:
         )
 
 
-def _covered_box(
-    skin: np.ndarray, cloth: np.ndarray, intrinsics: np.ndarray, size: tuple[int, int]
-) -> tuple[int, int, int, int] | None:
-    """Rows top:bottom and columns left:right that the meshes can touch; None when they touch nothing."""
-    points = screen_points(np.concatenate([skin, cloth]), intrinsics)
-    points = points[points[:, 2] > 0]
-    if not len(points):
-        return None
-    low = np.clip(np.floor(points[:, :2].min(axis=0)), 0, (size[1], size[0])).astype(int)
-    high = np.clip(np.ceil(points[:, :2].max(axis=0)) + 1, 0, (size[1], size[0])).astype(int)
-    if (high <= low).any():
-        return None
-    return int(low[1]), int(high[1]), int(low[0]), int(high[0])
+def _relief(wrist: np.ndarray, light: Lighting, strength: float) -> np.ndarray:
+    """(2,) how much brighter skin gets per unit of slope along the rest hand's x and z.
+
+    A slope (a, b) of the rest surface tips its normal by −a in x and −b in z; what that does to the light is taken at
+    the wrist's turn and for all lights together. Rough on bent fingers, right on the back of the hand.
+    """
+    total = light.colours.sum() + light.ambient[0].sum()
+    towards = light.colours.sum(axis=1) @ light.directions + light.ambient[1:].sum(axis=1)
+    return -strength * (wrist.T @ (towards / max(float(total), 1e-6)))[[0, 2]]
 
 
-def _rigid_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Proper rotation (3, 3) float32 that best takes centred source (n, 3) to centred target (n, 3)."""
-    covariance = (target - target.mean(axis=0)).T @ (source - source.mean(axis=0))
-    u, _, vt = np.linalg.svd(covariance)
-    u[:, -1] *= np.sign(np.linalg.det(u @ vt))
-    return (u @ vt).astype(np.float32)
+def _covered_box(skin: np.ndarray, cloth: np.ndarray, size: tuple[int, int], s: int) -> tuple[int, int, int, int]:
+    """Rows top:bottom and columns left:right that points (N, 3), (M, 3) can touch; empty when they touch nothing."""
+    box = np.array([1e9, -1e9, 1e9, -1e9])
+    _grow_box(box, skin, s)
+    _grow_box(box, cloth, s)
+    left, right = max(0.0, np.floor(box[0])), min(size[1], np.ceil(box[1]) + 1)
+    top, bottom = max(0.0, np.floor(box[2])), min(size[0], np.ceil(box[3]) + 1)
+    return int(top), int(bottom), int(left), int(right)
+
+
+@njit(cache=True, nogil=True)
+def _grow_box(box: np.ndarray, points: np.ndarray, s: int) -> None:
+    """Widen box (x low, x high, y low, y high), pixels, to hold sub-pixel points (N, 3) in front of the camera."""
+    for i in range(len(points)):
+        if points[i, 2] > 0:
+            x, y = (points[i, 0] + 0.5) / s - 0.5, (points[i, 1] + 0.5) / s - 0.5
+            box[0], box[1] = min(box[0], x), max(box[1], x)
+            box[2], box[3] = min(box[2], y), max(box[3], y)

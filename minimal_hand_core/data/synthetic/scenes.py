@@ -14,26 +14,23 @@ from typing import overload
 import cv2
 import numpy as np
 import torch
+from numba import njit
 
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.backgrounds import Backgrounds, made_up_background
 from minimal_hand_core.data.synthetic.collision import penetration, pose_keypoints
 from minimal_hand_core.data.synthetic.effects import Effects
+from minimal_hand_core.data.synthetic.labels import BEHIND_HAND, joint_visibility, project
 from minimal_hand_core.data.synthetic.poses import HandPose, sample_pose, sample_view
 from minimal_hand_core.data.synthetic.props import Prop
-from minimal_hand_core.data.synthetic.renderer import Appearance, HandRenderer, RenderedHand
-from minimal_hand_core.data.synthetic.shading import ARM, OBJECT
+from minimal_hand_core.data.synthetic.renderer import HandRenderer
 from minimal_hand_core.data.synthetic.staging import front_prop, held_prop
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.pose.angles import JointAxes
 
 CROP_FACTOR = 1.5
 """Crop side over the longer side of the keypoints' box, before jitter."""
-OUTSIDE, BEHIND_OBJECT, BEHIND_HAND, SEEN = 0, 1, 2, 3
-"""Values of `SyntheticSample.visibility`."""
-_TOLERANCE = 0.004
-_FLESH = 0.02
-"""Metres; a joint lies at most about this far below the skin that covers it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,16 +127,21 @@ class Studio:
         return best
 
     def mesh(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices (V, 3) and keypoints (21, 3), float64 metres, wrist rotation rotations[0] about the model's wrist."""
+        """Vertices (V, 3) and keypoints (21, 3), float64 metres, turned about the model's wrist."""
         with torch.no_grad():
             out = self.model(
-                torch.from_numpy(np.asarray(rotations, np.float32))[None], torch.from_numpy(np.asarray(betas, np.float32))[None]
+                torch.from_numpy(np.asarray(rotations, np.float32))[None],
+                torch.from_numpy(np.asarray(betas, np.float32))[None],
             )
         return out.vertices[0].numpy().astype(np.float64), out.keypoints[0].numpy().astype(np.float64)
 
 
 def synthetic_sample(
-    rng: np.random.Generator, studio: Studio, variation: SceneVariation | None = None, size: int = 128, key: str = 'synthetic'
+    rng: np.random.Generator,
+    studio: Studio,
+    variation: SceneVariation | None = None,
+    size: int = 128,
+    key: str = 'synthetic',
 ) -> SyntheticSample:
     """One random labelled picture.
 
@@ -258,50 +260,45 @@ class SyntheticHands(Sequence[SyntheticSample]):
         return {**self.__dict__, '_studio': None}
 
 
-def project(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    """Points (N, 3) in the camera frame → pixels (N, 2)."""
-    homogeneous = points @ intrinsics.T
-    return homogeneous[:, :2] / homogeneous[:, 2:]
-
-
-def joint_visibility(picture: RenderedHand, keypoints: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
-    """(21,) uint8 as in `SyntheticSample.visibility`, from what the depth buffer says at each joint's pixel."""
-    height, width = picture.mask.shape
-    pixels = np.round(keypoints_px).astype(int)
-    out = np.full(len(keypoints), SEEN, np.uint8)
-    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
-    out[~inside] = OUTSIDE
-    x, y = pixels[inside].T
-    part, front = picture.parts[y, x], picture.depth[y, x]
-    buried = keypoints[inside, 2] - front
-    state = np.full(len(x), SEEN, np.uint8)
-    state[(front > 0) & (buried > _FLESH)] = BEHIND_HAND
-    state[(front > 0) & ((part == OBJECT) | ((part == ARM) & (buried > _FLESH))) & (buried > _TOLERANCE)] = BEHIND_OBJECT
-    out[inside] = state
-    return out
-
-
-def _aim(rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _aim(
+    rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Where to put the hand (an offset (3,)) and the camera matrix (3, 3) that makes it fill the crop as wanted."""
     distance = float(np.exp(rng.uniform(*np.log(how.distance))))
     factor = float(np.exp(rng.uniform(*np.log(how.scale))))
     shift = rng.uniform(-how.shift, how.shift, 2)
     chance = rng.random()
     if chance < how.truncated:
-        factor, shift = factor * rng.uniform(0.6, 0.9), shift + rng.choice([-0.25, 0.25], 2) * rng.uniform(0, 1, 2)
+        factor *= rng.uniform(0.6, 0.9)
+        away = rng.uniform(-1, 1, 2)
+        shift = shift + 0.25 * np.sign(away) * np.sqrt(np.abs(away))  # rather to the edge than to the middle
     elif chance < how.truncated + how.far:
         factor = float(rng.uniform(how.scale[1], max(how.far_scale, how.scale[1])))
-    low, high = keypoints.min(axis=0), keypoints.max(axis=0)
-    offset = np.array([0, 0, distance]) - (low + high) / 2
-    side = 1.0
-    for _ in range(4):
-        image_plane = (keypoints + offset)[:, :2] / (keypoints + offset)[:, 2:]
-        low, high = image_plane.min(axis=0), image_plane.max(axis=0)
-        side = CROP_FACTOR * factor * (high - low).max()
-        offset[:2] -= ((low + high) / 2 - shift * side) * distance
+    offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift)
     stretch = np.exp(rng.normal(0, how.stretch) / 2) if how.stretch > 0 else 1.0
     focal, middle = size / side, (size - 1) / 2
     return offset, np.array([[focal * stretch, 0, middle], [0, focal / stretch, middle], [0, 0, 1]])
+
+
+@njit(cache=True, nogil=True)
+def _centre(keypoints: np.ndarray, distance: float, factor: float, shift: np.ndarray) -> tuple[np.ndarray, float]:
+    """Offset (3,) that puts the keypoints' box `shift` sides off the axis, and the crop's side at z = 1."""
+    offset = np.zeros(3)
+    offset[2] = distance - (keypoints[:, 2].min() + keypoints[:, 2].max()) / 2
+    side = 0.0
+    for _ in range(6):  # moving the hand aside changes its outline a little, so again
+        middle = np.empty(2)
+        side = 0.0
+        for axis in range(2):
+            low, high = np.inf, -np.inf
+            for k in range(len(keypoints)):
+                at = (keypoints[k, axis] + offset[axis]) / (keypoints[k, 2] + offset[2])
+                low, high = min(low, at), max(high, at)
+            middle[axis] = (low + high) / 2
+            side = max(side, factor * (high - low))
+        for axis in range(2):
+            offset[axis] -= (middle[axis] - shift[axis] * side) * distance
+    return offset, side
 
 
 def _background(rng: np.random.Generator, photos: Backgrounds | None, how: SceneVariation, size: int) -> np.ndarray:

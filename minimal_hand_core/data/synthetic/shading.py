@@ -59,9 +59,10 @@ def _illuminate(
 ) -> None:
     """Write linear RGB of surface r, g, b with normal n into colour (3,).
 
-    openness: (1 + MAX_LIGHTS,) what of the sky and of each light reaches the point. halves: (L, 3) unit vectors half-way
-    between light and eye (the eye is taken to look along +z). wrap: (3,) how far light creeps round the edge of the lit
-    side; further for red, as under skin.
+    Args:
+        openness: (1 + MAX_LIGHTS,) what of the sky and of each light reaches the point.
+        halves: (L, 3) unit vectors half-way between light and eye (the eye is taken to look along +z).
+        wrap: (3,) how far light creeps round the edge of the lit side; further for red, as under skin.
     """
     sky = openness[0]
     shine = _0

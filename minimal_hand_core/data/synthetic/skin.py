@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
+
+from minimal_hand_core.data.synthetic.chance import pick
 
 _TONES = np.array(
-    # t    L*   a*    b*   measured means of skin groups lie near these, from very light to very dark
+    # L*   a*    b*, very light to very dark; measured means of skin groups lie near these
     [
-        [0.0, 72.0, 8.0, 14.0],
-        [0.2, 67.0, 10.0, 17.0],
-        [0.4, 60.0, 12.0, 19.5],
-        [0.6, 50.0, 13.0, 20.0],
-        [0.8, 40.0, 11.5, 16.0],
-        [1.0, 29.0, 7.5, 9.5],
+        [72.0, 8.0, 14.0],
+        [67.0, 10.0, 17.0],
+        [60.0, 12.0, 19.5],
+        [50.0, 13.0, 20.0],
+        [40.0, 11.5, 16.0],
+        [29.0, 7.5, 9.5],
     ]
 )
 
@@ -55,19 +58,18 @@ class Skin:
 def sample_skin(rng: np.random.Generator) -> Skin:
     """A random person over the whole human range."""
     tone = float(rng.uniform(0, 1))
-    lab = np.array([np.interp(tone, _TONES[:, 0], _TONES[:, i]) for i in (1, 2, 3)])
-    lab = lab + rng.normal(0, (2.5, 1.5, 2.0))
+    step, share = int(tone * 5), tone * 5 % 1  # the rows of the table are a fifth apart
+    lab = _TONES[step] * (1 - share) + _TONES[step + 1] * share + rng.normal(0, 1, 3) * (2.5, 1.5, 2.0)
     # Palms hold little melanin: light on everyone, warm on dark hands.
-    palm = lab.copy()
-    palm[0] = max(lab[0] + rng.uniform(0, 4), 0.45 * lab[0] + rng.uniform(30, 36))
-    palm[1] = lab[1] + rng.uniform(0, 4)
-    nail = palm + np.array([rng.uniform(0, 6), rng.uniform(1, 5), rng.uniform(-4, 0)])
+    light = max(lab[0] + rng.uniform(0, 4), 0.45 * lab[0] + rng.uniform(30, 36))
+    palm = (light, lab[1] + rng.uniform(0, 4), lab[2])
+    nail = (palm[0] + rng.uniform(0, 6), palm[1] + rng.uniform(1, 5), palm[2] - rng.uniform(0, 4))
+    if rng.random() < 0.12:  # varnish
+        nail = (rng.uniform(15, 80), rng.uniform(-20, 60), rng.uniform(-40, 40))
     strength = rng.uniform(0.4, 1.2)
     flush = 1 + strength * np.array([0.02, -0.16, -0.14]) * (1 - 0.6 * tone)
     crease = rng.uniform(0.5, 1.1)
-    back, palm_rgb, nail_rgb = lab_to_linear(np.stack([lab, palm, nail]))
-    if rng.random() < 0.12:  # varnish
-        nail_rgb = lab_to_linear(np.array([rng.uniform(15, 80), rng.uniform(-20, 60), rng.uniform(-40, 40)]))
+    back, palm_rgb, nail_rgb = lab_to_linear(np.array([lab, palm, nail]))
     return Skin(
         back=back,
         palm=palm_rgb,
@@ -77,9 +79,9 @@ def sample_skin(rng: np.random.Generator) -> Skin:
         crease_back=(1 - crease * np.array([0.28, 0.34, 0.36])).astype(np.float32),
         blotch=float(rng.uniform(0.04, 0.14)),
         grain=float(rng.uniform(0.02, 0.09)),
-        gloss=float(rng.choice([0.0, 0.05, 0.12, 0.3], p=[0.2, 0.4, 0.3, 0.1])),
+        gloss=pick(rng, {0.0: 0.2, 0.05: 0.4, 0.12: 0.3, 0.3: 0.1}),
         sharpness=float(rng.uniform(8, 40)),
-        relief=float(rng.uniform(0.3, 1.6)),
+        relief=float(rng.uniform(0.2, 1.2)),
         melanin=tone,
     )
 
@@ -95,11 +97,21 @@ def sample_cloth(rng: np.random.Generator) -> np.ndarray:
     return lab_to_linear(np.stack([first, second]))
 
 
+@njit(cache=True, nogil=True)
 def lab_to_linear(lab: np.ndarray) -> np.ndarray:
-    """CIELAB (…, 3), D65 white → linear sRGB (…, 3) float32, clipped to 0.004–1."""
-    lab = np.asarray(lab, np.float64)
-    fy = (lab[..., 0] + 16) / 116
-    f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
-    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * np.array([0.95047, 1.0, 1.08883])
-    to_rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
-    return np.clip(xyz @ to_rgb.T, 0.004, 1).astype(np.float32)
+    """CIELAB (N, 3) float64, D65 white → linear sRGB (N, 3) float32, clipped to 0.004–1."""
+    out = np.empty(lab.shape, np.float32)
+    for i in range(len(lab)):
+        middle = (lab[i, 0] + 16) / 116
+        x = _from_lab(middle + lab[i, 1] / 500) * 0.95047
+        y = _from_lab(middle)
+        z = _from_lab(middle - lab[i, 2] / 200) * 1.08883
+        out[i, 0] = min(max(3.2406 * x - 1.5372 * y - 0.4986 * z, 0.004), 1.0)
+        out[i, 1] = min(max(-0.9689 * x + 1.8758 * y + 0.0415 * z, 0.004), 1.0)
+        out[i, 2] = min(max(0.0557 * x - 0.2040 * y + 1.0570 * z, 0.004), 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _from_lab(f: float) -> float:
+    return f**3 if f > 6 / 29 else 3 * (6 / 29) ** 2 * (f - 4 / 29)

@@ -46,7 +46,9 @@ class _Canvas:
         self.red = np.zeros((2, *self.shape), np.float32)
         self.height = np.zeros((2, *self.shape), np.float32)  # metres
 
-    def line(self, side: int, points: np.ndarray, width: float, soft: float, dark: float = 0, height: float = 0) -> None:
+    def line(
+        self, side: int, points: np.ndarray, width: float, soft: float, dark: float = 0, height: float = 0
+    ) -> None:
         """A soft line of so much darkness and height, `width` metres wide."""
         layer = np.zeros(self.shape, np.float32)
         cv2.polylines(layer, [self._texels(points)], False, 1.0, max(1, round(width * MAP_SCALE)), cv2.LINE_AA, 3)
@@ -54,7 +56,9 @@ class _Canvas:
         self.dark[side] = np.maximum(self.dark[side], dark * layer)
         self.height[side] += height * layer
 
-    def blob(self, side: int, centre: np.ndarray, radius: float, red: float = 0, dark: float = 0, height: float = 0) -> None:
+    def blob(
+        self, side: int, centre: np.ndarray, radius: float, red: float = 0, dark: float = 0, height: float = 0
+    ) -> None:
         """A soft round patch."""
         layer = np.zeros(self.shape, np.float32)
         cv2.circle(layer, self._texels(centre)[0], round(radius * MAP_SCALE * 8), 1.0, -1, cv2.LINE_AA, 3)
@@ -102,7 +106,11 @@ def _palm(canvas: _Canvas, keypoints: np.ndarray) -> None:
     wrist, index, middle, ring, little = (keypoints[k] for k in (0, 5, 9, 13, 17))
     edge = little + 0.5 * (little - ring)
     start = index + 0.45 * (index - middle) + 0.22 * (wrist - index)
-    heart = edge + 0.22 * (wrist - little), ring + 0.28 * (wrist - ring), 0.5 * (index + middle) + 0.02 * (wrist - index)
+    heart = (
+        edge + 0.22 * (wrist - little),
+        ring + 0.28 * (wrist - ring),
+        0.5 * (index + middle) + 0.02 * (wrist - index),
+    )
     head = start, middle + 0.42 * (wrist - middle), edge + 0.55 * (wrist - little)
     life = start, middle + 0.62 * (wrist - middle), wrist + 0.12 * (middle - wrist) + 0.3 * (index - middle)
     for knots, strength in ((heart, 1.0), (head, 0.85), (life, 1.1)):
@@ -121,7 +129,7 @@ def _back(canvas: _Canvas, keypoints: np.ndarray) -> None:
     knuckles = [keypoints[k] for k in (5, 9, 13, 17)]
     for knuckle in knuckles:
         canvas.blob(_BACK, knuckle, 0.0085, red=0.8, height=0.006)
-        canvas.line(_BACK, np.stack([knuckle, knuckle + 0.75 * (wrist - knuckle)]), 0.0022, 0.0016, height=0.0036)
+        canvas.line(_BACK, np.stack([knuckle, knuckle + 0.75 * (wrist - knuckle)]), 0.0024, 0.002, height=0.0024)
         steps = np.array([-1, 0, 1])[:, None]
         along = unit(knuckle - wrist)
         across = np.array([along[2], 0, -along[0]]) * 0.006
@@ -132,7 +140,11 @@ def _back(canvas: _Canvas, keypoints: np.ndarray) -> None:
         canvas.blob(_BACK, between, 0.006, dark=0.55, height=-0.0035)
         canvas.blob(_BACK, between + 0.25 * (wrist - between), 0.008, dark=0.2, height=-0.002)
         bend = 0.006 * unit(second - first)
-        vein = _curve(between + 0.1 * (wrist - between), between + 0.5 * (wrist - between) + bend, wrist + 0.35 * (between - wrist))
+        vein = _curve(
+            between + 0.1 * (wrist - between),
+            between + 0.5 * (wrist - between) + bend,
+            wrist + 0.35 * (between - wrist),
+        )
         canvas.line(_BACK, vein, 0.0018, 0.0012, dark=0.2, height=0.0018)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minimal_hand_core.data.synthetic.chance import pick, pick_any
 from minimal_hand_core.data.synthetic.collision import segment_gap
 from minimal_hand_core.data.synthetic.props import Prop, make_prop
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS
@@ -20,7 +21,7 @@ def held_prop(rng: np.random.Generator, keypoints: np.ndarray, radii: np.ndarray
         radii: (20,) flesh round the bones, metres.
     """
     knuckles, middles = keypoints[[5, 9, 13, 17]], keypoints[[7, 11, 15, 19]]
-    palm = (knuckles.mean(axis=0) + 0.35 * (keypoints[0] - knuckles.mean(axis=0)))
+    palm = knuckles.mean(axis=0) + 0.35 * (keypoints[0] - knuckles.mean(axis=0))
     axis = knuckles[0] - knuckles[3] + keypoints[6] - keypoints[18]
     axis /= np.linalg.norm(axis)
     centre = 0.5 * (palm + middles.mean(axis=0))
@@ -39,7 +40,7 @@ def held_prop(rng: np.random.Generator, keypoints: np.ndarray, radii: np.ndarray
     if ball:
         return make_prop('ball', np.full(3, radius), turn, centre, rng)
     length = float(rng.uniform(0.05, 0.16))
-    shape = str(rng.choice(['cylinder', 'box'], p=[0.75, 0.25]))
+    shape = pick(rng, {'cylinder': 0.75, 'box': 0.25})
     size = np.array([radius, radius, length]) * ((0.707, 0.707, 1) if shape == 'box' else (1, 1, 1))
     return make_prop(shape, size, turn, centre + axis * float(rng.normal(0, 0.03)), rng)
 
@@ -54,7 +55,7 @@ def front_prop(rng: np.random.Generator, keypoints: np.ndarray) -> Prop:
     if rng.random() < 0.4:
         size[2] *= rng.uniform(2, 8)  # pens, cables, edges
     size = np.minimum(size, 0.3 * nearest)
-    return make_prop(str(rng.choice(['box', 'ball', 'cylinder'])), size, _frame(rng.normal(0, 1, 3)), centre, rng)
+    return make_prop(pick_any(rng, 'box', 'ball', 'cylinder'), size, _frame(rng.normal(0, 1, 3)), centre, rng)
 
 
 def _frame(axis: np.ndarray) -> np.ndarray:

@@ -92,7 +92,12 @@ def _bone_backs(keypoints: np.ndarray) -> np.ndarray:
 
 
 def _nail_frames(
-    rest: np.ndarray, normals: np.ndarray, keypoints: np.ndarray, bones: np.ndarray, radii: np.ndarray, backs: np.ndarray
+    rest: np.ndarray,
+    normals: np.ndarray,
+    keypoints: np.ndarray,
+    bones: np.ndarray,
+    radii: np.ndarray,
+    backs: np.ndarray,
 ) -> np.ndarray:
     nails = np.full((len(rest), 2), 9, np.float32)
     for finger in FINGERS:
