@@ -24,9 +24,8 @@ from minimal_hand_core.hand.rotations import matrix_to_quaternion, quaternion_to
 from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES, KEYPOINT_PARENTS, SIDES
 from minimal_hand_core.pose import ANGLE_NAMES
 from minimal_hand_core.shape import CalibrationResult
-from minimal_hand_core.shape import HandShape as EstimatedShape
+from minimal_hand_core.shape import HandShape as Shape
 from minimal_hand_core.tracking import CameraModel, HandState, Keypoints, NoHand
-from minimal_hand_core.tracking import HandShape as Shape
 from minimal_hand_ros.msg import HandKeypoints, HandPose, HandShape
 from minimal_hand_ros.srv import CalibrateShape
 from minimal_hand_ros.stamps import to_seconds
@@ -116,7 +115,7 @@ def camera_from_keypoints(message: HandKeypoints) -> CameraModel | None:
     return CameraModel.from_info(message.width, message.height, message.k, message.d, message.distortion_model)
 
 
-def shape_message(header: Header, side: str, shape: EstimatedShape) -> HandShape:
+def shape_message(header: Header, side: str, shape: Shape) -> HandShape:
     """HandShape of an estimate; `header` is that of the last picture in it."""
     return HandShape(
         header=header,
@@ -131,7 +130,7 @@ def shape_message(header: Header, side: str, shape: EstimatedShape) -> HandShape
 
 
 def fill_calibration(
-    response: CalibrateShape.Response, result: CalibrationResult, shape: EstimatedShape
+    response: CalibrateShape.Response, result: CalibrationResult, shape: Shape
 ) -> CalibrateShape.Response:
     """Fill in the answer to a calibration: what came of it, and the shape that is in use now."""
     response.success = bool(result.success)

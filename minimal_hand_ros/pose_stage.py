@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from rclpy.node import Node
 from std_msgs.msg import Header
 
-from minimal_hand_core.tracking import CameraModel, HandShape, Keypoints, NoHand, PoseConfig, PoseEstimator
+from minimal_hand_core.shape import HandShape
+from minimal_hand_core.tracking import CameraModel, Keypoints, NoHand, PoseConfig, PoseEstimator
 from minimal_hand_ros.outputs import PoseOutput
 from minimal_hand_ros.settings import OutputSettings
 

@@ -10,8 +10,8 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from minimal_hand_core.hand import HandModel
-from minimal_hand_core.shape import CalibrationResult, ShapeCalibration, ShapeEstimator
-from minimal_hand_core.tracking import HandShape, Keypoints, NoHand
+from minimal_hand_core.shape import CalibrationResult, HandShape, ShapeCalibration, ShapeEstimator
+from minimal_hand_core.tracking import Keypoints, NoHand
 from minimal_hand_ros import qos
 from minimal_hand_ros.messages import fill_calibration, shape_message
 from minimal_hand_ros.msg import HandShape as HandShapeMessage
@@ -56,8 +56,7 @@ class ShapeStage:
     @property
     def shape(self) -> HandShape:
         """The shape in use."""
-        shape = self._estimator.shape
-        return HandShape(shape.betas, shape.hand_length)
+        return self._estimator.shape
 
     def update(self, header: Header, found: Keypoints | NoHand) -> HandShape:
         """Learn from one picture.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from minimal_hand_core.shape.calibration import CalibrationResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HandShape:
     """Shape of one hand.
 
@@ -34,10 +34,10 @@ class HandShape:
 
     betas: np.ndarray
     hand_length: float
-    residual: float
-    frames: int
-    calibrated: bool
-    hand_length_spread: float
+    residual: float = 0.0
+    frames: int = 0
+    calibrated: bool = False
+    hand_length_spread: float = 0.0
 
 
 class ShapeEstimator:
@@ -69,6 +69,8 @@ class ShapeEstimator:
             default_hand_length(model) if hand_length is None else check_hand_length(hand_length)
         )
         self.reset()
+        # The first fit of a process loads or compiles its kernel, which must not happen at the first hand.
+        fit_window(model, np.full(NUM_BONES, np.nan), weight, np.zeros(NUM_BETAS))
 
     @property
     def shape(self) -> HandShape:
@@ -78,7 +80,7 @@ class ShapeEstimator:
     def reset(self) -> HandShape:
         """Forget frames and calibration: β = 0 and the hand length of the constructor."""
         self._window.clear()
-        self._shape = HandShape(np.zeros(NUM_BETAS), self._default_hand_length, 0.0, 0, False, 0.0)
+        self._shape = HandShape(np.zeros(NUM_BETAS), self._default_hand_length)
         return self._shape
 
     def update(self, xyz: ArrayLike, confidence: ArrayLike | None = None) -> HandShape:

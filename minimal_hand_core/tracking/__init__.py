@@ -7,7 +7,7 @@ from minimal_hand_core.tracking.filters import OneEuro
 from minimal_hand_core.tracking.keypoints import KeypointDetector
 from minimal_hand_core.tracking.picture import PictureError, as_bgr
 from minimal_hand_core.tracking.pose_estimator import PoseEstimator
-from minimal_hand_core.tracking.state import HandShape, HandState, Keypoints, NoHand
+from minimal_hand_core.tracking.state import HandState, Keypoints, NoHand
 from minimal_hand_core.tracking.tracker import HandTracker
 from minimal_hand_core.tracking.wrist import WristError, locate_hand
 
@@ -16,7 +16,6 @@ __all__ = [
     'CameraModel',
     'Crop',
     'DetectorConfig',
-    'HandShape',
     'HandState',
     'HandTracker',
     'HandTrackerConfig',

@@ -16,11 +16,12 @@ import torch
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, PALM_KEYPOINTS, WRIST
 from minimal_hand_core.pose import JointAxes, joint_angles, solve_pose
+from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking.camera import CameraModel
 from minimal_hand_core.tracking.config import PoseConfig
 from minimal_hand_core.tracking.filters import OneEuro
 from minimal_hand_core.tracking.kinematics import articulate
-from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE, HandShape, HandState, Keypoints, ShapeLike
+from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE, HandState, Keypoints
 from minimal_hand_core.tracking.wrist import WristError, locate_hand, pose_covariance, rotation_covariance
 
 MIN_WEIGHT = 0.02
@@ -56,6 +57,9 @@ class PoseEstimator:
         self._wrist_filter = OneEuro(settings.wrist_min_cutoff, settings.wrist_beta, settings.derivative_cutoff)
         self._pose_filter = OneEuro(settings.pose_min_cutoff, settings.pose_beta, settings.derivative_cutoff)
         self._template_of: HandShape | None = None
+        # The first solution of a process loads or compiles its kernel, which must not happen at the first hand.
+        rest = self._scaled_template(self.default_shape)
+        solve_pose(rest, rest)
         self.reset()
 
     def reset(self) -> None:
@@ -88,7 +92,7 @@ class PoseEstimator:
         if self.lost:
             self._reset_filters()
 
-    def update(self, keypoints: Keypoints, shape: ShapeLike, camera: CameraModel | None = None) -> HandState | None:
+    def update(self, keypoints: Keypoints, shape: HandShape, camera: CameraModel | None = None) -> HandState | None:
         """Pose of the hand in one picture.
 
         Args:
@@ -176,7 +180,7 @@ class PoseEstimator:
         size = (self.config.hand_length_sigma**2 + self.config.xyz_sigma**2) * np.outer(position, position)
         return position, unit * (pixels / camera.focal) ** 2 + shape_sigma**2 * np.eye(3) + size
 
-    def _scaled_template(self, shape: ShapeLike) -> np.ndarray:
+    def _scaled_template(self, shape: HandShape) -> np.ndarray:
         """(21, 3) metres, rest pose with the wanted hand length; kept until betas or length change."""
         known = self._template_of
         same = known is not None and known.hand_length == shape.hand_length and np.array_equal(known.betas, shape.betas)

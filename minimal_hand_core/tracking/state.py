@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -48,31 +47,6 @@ class NoHand:
 
     stamp: float
     score: float
-
-
-class ShapeLike(Protocol):
-    """What the pose needs of a shape; `shape.HandShape` and the plain HandShape below both have it."""
-
-    @property
-    def betas(self) -> np.ndarray:
-        """(10,) float64."""
-
-    @property
-    def hand_length(self) -> float:
-        """Metres."""
-
-
-@dataclass(frozen=True, eq=False)
-class HandShape:
-    """Shape and size of a hand, without the history that an estimate of it has.
-
-    Attributes:
-        betas: (10,) float64 shape coefficients of the hand model.
-        hand_length: |wrist − middle MCP|, metres.
-    """
-
-    betas: np.ndarray
-    hand_length: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,8 @@ def test_silhouette_is_where_the_mesh_projects(
     assert near[xy[:, 1], xy[:, 0]].mean() > 0.995
     rows, columns = np.nonzero(picture.mask)
     assert (np.abs([rows.min(), columns.min()] - xy[:, ::-1].min(axis=0)) <= 1).all()
-    assert (np.abs([rows.max(), columns.max()] - xy[:, ::-1].max(axis=0)) <= 1).all()
+    # The wrist, lowest in the picture, is open there.
+    assert (np.abs([rows.max(), columns.max()] - xy[:, ::-1].max(axis=0)) <= (3, 1)).all()
     inside = np.round(pixels(keypoints)).astype(int)
     # Without the arm the slanting opening of the wrist may leave the wrist joint itself uncovered.
     assert near[inside[1:, 1], inside[1:, 0]].all()

@@ -7,7 +7,8 @@ from toy_hand import ToyHand, pose_keypoints
 
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS
 from minimal_hand_core.pose import JointAxes, joint_angles, rotations_from_angles
-from minimal_hand_core.tracking import CameraModel, HandShape, Keypoints, PoseConfig, PoseEstimator
+from minimal_hand_core.shape import HandShape
+from minimal_hand_core.tracking import CameraModel, Keypoints, PoseConfig, PoseEstimator
 from minimal_hand_core.tracking.kinematics import articulate
 from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE
 

@@ -46,7 +46,7 @@ def sample_lighting(rng: np.random.Generator, surroundings: np.ndarray | None = 
     level = 1.0
     if surroundings is not None:
         mean = (np.maximum(np.asarray(surroundings, float)[::-1], 8) / 255) ** 2.2
-        tint = (mean / mean.mean()) ** rng.uniform(0, 0.5)
+        tint = (mean / mean.mean()) ** rng.uniform(0, 0.35)
         level = (mean.mean() / 0.2) ** rng.uniform(0, 0.4)
     level = float(np.clip(level * np.exp(rng.normal(0.05, 0.3)), 0.35, 2.2))
     share = rng.beta(2.2, 1.8)  # how much comes from the sky

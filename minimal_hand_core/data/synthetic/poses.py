@@ -126,7 +126,7 @@ def _straight(rng: np.random.Generator, spread: float = 0.0) -> np.ndarray:
 
 def _folded(rng: np.random.Generator, finger: int) -> np.ndarray:
     """Into the palm, finger 0 index … 3 little; folded fingers come together."""
-    together = -rng.uniform(0.4, 1.2) * _FAN[finger]
+    together = rng.normal(0, 1) - rng.uniform(0.4, 1.2) * _FAN[finger]
     return np.array([rng.uniform(64, 88), together, rng.uniform(84, 102), rng.uniform(26, 54)])
 
 

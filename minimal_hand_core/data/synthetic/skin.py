@@ -16,11 +16,11 @@ from minimal_hand_core.data.synthetic.chance import pick
 _TONES = np.array(
     # L*   a*    b*, very light to very dark; measured means of skin groups lie near these
     [
-        [72.0, 8.0, 14.0],
-        [67.0, 10.0, 17.0],
-        [60.0, 12.0, 19.5],
-        [50.0, 13.0, 20.0],
-        [40.0, 11.5, 16.0],
+        [72.0, 10.0, 15.0],
+        [67.0, 12.5, 18.0],
+        [60.0, 14.5, 20.5],
+        [50.0, 15.0, 21.0],
+        [40.0, 13.0, 17.0],
         [29.0, 7.5, 9.5],
     ]
 )
