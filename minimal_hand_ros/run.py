@@ -7,13 +7,18 @@ do not fit). That ends the process with exit code 1 and one line on stderr, with
 from __future__ import annotations
 
 import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import rclpy
-from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 _ROS_ERRORS = (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError)
 
@@ -44,28 +49,25 @@ def run_node(
         exit code of the process: 0 after Ctrl-C, SIGTERM or the end of the work, 1 after an error line.
     """
     node: Node | None = None
-    try:
+    with _stop_signal() as stop:
         try:
-            rclpy.init(args=None if args is None else list(args))
-            node = create()
-        except (ValueError, OSError, *_ROS_ERRORS) as error:
+            try:
+                rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
+                node = create()
+            except (ValueError, OSError, *_ROS_ERRORS) as error:
+                raise NodeFailure(error) from None
+            spinner = executor()
+            spinner.add_node(node)
+            spinner.spin_until_future_complete(stop)
+        except NodeFailure as error:
             print(f'error: {name}: {one_line(error)}', file=sys.stderr, flush=True)
             return 1
-        spinner = executor()
-        spinner.add_node(node)
-        spinner.spin()
-    except NodeFailure as error:
-        print(f'error: {name}: {one_line(error)}', file=sys.stderr, flush=True)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException, WorkDone):
-        pass
-    finally:
-        # `ros2 launch` passes Ctrl-C on although the terminal has done so already; the second one must not interrupt
-        # the clean-up, or the node is reported dead with exit code -2
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        except WorkDone:
+            pass
+        finally:
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
     return 0
 
 
@@ -77,3 +79,37 @@ def two_threads() -> Executor:
 def one_line(error: BaseException) -> str:
     """An error's message without line breaks."""
     return ' '.join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def _stop_signal() -> Iterator[Future]:
+    """A future that is done once SIGINT or SIGTERM has come.
+
+    rclpy's own handling shuts its context down from another thread, at any moment. Then whatever the main thread is
+    about to make (an executor, a wait set) fails with an RCLError, or the executor is never woken. Here the signal only
+    completes a future; all else happens in the main thread, in order. And as no KeyboardInterrupt is ever raised, the
+    second Ctrl-C of `ros2 launch` cannot interrupt the clean-up.
+    """
+    stop: Future = Future()
+    # the main thread sits in C code that no signal interrupts; the byte that Python's handler writes wakes this thread
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def wait() -> None:
+        if receiver.recv(1):
+            stop.set_result(None)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(before)
+        sender.close()
+        waiting.join()
+        receiver.close()

@@ -43,6 +43,8 @@ class CropStream(Dataset[Batch]):
         data = config.data
         self.variation = Variation()
         self.real = RealHands(data.real_hands, 'train', leave_out=data.leave_out) if data.real_hands else None
+        names = np.array([record['source'] for record in self.real.records] if self.real else [])
+        self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
         self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
         self.rendered = (
             SyntheticHands(RENDERED_SEED + config.seed, self.backgrounds, CROP_SIZE) if data.rendered_share else None
@@ -73,7 +75,9 @@ class CropStream(Dataset[Batch]):
 
     def _real(self, rng: np.random.Generator) -> TrainingCrop:
         assert self.real is not None
-        sample = self.real[int(rng.integers(len(self.real)))]
+        # Every source is drawn as often as any other: the large ones are the plain ones.
+        source = self.sources[int(rng.integers(len(self.sources)))]
+        sample = self.real[int(source[int(rng.integers(len(source)))])]
         backdrop = None
         if self.backgrounds is not None and rng.random() < BACKDROP_CHANCE:
             backdrop = self.backgrounds.sample(rng, CROP_SIZE)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.hand.skeleton import SIDES
@@ -35,6 +36,8 @@ _DOMAINS = range(10, 100)
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of the executable demo; returns its exit code."""
     options = _parse(args)
+    # also where this was started in the background, with Ctrl-C ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(options.output)
     # before rclpy starts: a domain of its own, so that neither another robot nor another demo is heard
     os.environ['ROS_DOMAIN_ID'] = str(options.domain if options.domain is not None else random.choice(_DOMAINS))
@@ -107,14 +110,13 @@ def _watch(options: argparse.Namespace) -> tuple[list[Record], dict[str, int], l
         _start(group, options)
         names = ', '.join(node.name for node in group.nodes)
         print(f'started {names} on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, source {options.source}', flush=True)
-        rclpy.init(args=[])
+        # Ctrl-C stays a KeyboardInterrupt: see run.py for what rclpy would make of it
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         monitor = Monitor()
         executor = SingleThreadedExecutor()
         executor.add_node(monitor)
         try:
             _spin(executor, monitor, group, options.duration)
-        except ExternalShutdownException:
-            raise KeyboardInterrupt from None
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             executor.shutdown()

@@ -81,7 +81,7 @@ def test_camera_info_comes_along_unless_it_cannot_be(start_node: Callable, peer,
     infos.publish(broken)
     node.wait_for_line(r'camera info dropped \(1 so far\): .*not finite')
 
-    other = CameraInfo(header=header(2), width=64, height=48, k=[70.0, 0, 32, 0, 70, 24, 0, 0, 1])
+    other = CameraInfo(header=header(2), width=64, height=48, k=np.array([70.0, 0, 32, 0, 70, 24, 0, 0, 1]))
     infos.publish(other)
 
     def answer(number: int) -> HandKeypoints:
@@ -95,7 +95,7 @@ def test_camera_info_comes_along_unless_it_cannot_be(start_node: Callable, peer,
         assert not any(message.k)
         number += 1
 
-    infos.publish(CameraInfo(header=header(3), width=128, height=96, k=[140.0, 0, 64, 0, 141, 48, 0, 0, 1]))
+    infos.publish(CameraInfo(header=header(3), width=128, height=96, k=np.array([140.0, 0, 64, 0, 141, 48, 0, 0, 1])))
     while not any(message.k):
         message = answer(number)
         number += 1

@@ -11,7 +11,7 @@ from numba import njit
 
 from minimal_hand_core.data.synthetic.materials import (
     CLOTH_ATTRIBUTES,
-    MAX_LIGHTS,
+    LIGHT,
     SKIN_ATTRIBUTES,
     SKY,
     clamp,
@@ -26,6 +26,8 @@ NOTHING, HAND, ARM, OBJECT = 0, 1, 2, 3
 _LUT = 4096
 _F = np.float32
 _0, _1, _LAST = _F(0), _F(1), _F(_LUT - 1)
+_HALF, _DIM, _INSIDE = _F(0.5), _F(0.02), _F(0.35)
+"""_DIM: the darkest that the sky can be. _INSIDE: how dark a sleeve is within."""
 _ONE_SURFACE = _F(1.012)
 """Largest ratio of depths within a pixel that counts as one piece of surface."""
 
@@ -41,14 +43,13 @@ SRGB_TABLE = _srgb_table()
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
 def _illuminate(
-    colour: np.ndarray,
     r: np.float32,
     g: np.float32,
     b: np.float32,
     nx: np.float32,
     ny: np.float32,
     nz: np.float32,
-    openness: np.ndarray,
+    at: np.ndarray,
     ambient: np.ndarray,
     directions: np.ndarray,
     lights: np.ndarray,
@@ -56,33 +57,38 @@ def _illuminate(
     wrap: np.ndarray,
     gloss: np.float32,
     sharpness: np.float32,
-) -> None:
-    """Write linear RGB of surface r, g, b with normal n into colour (3,).
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Linear RGB of surface r, g, b with normal n.
 
     Args:
-        openness: (1 + MAX_LIGHTS,) what of the sky and of each light reaches the point.
+        at: attributes; SKY and what follows say what of the sky and of each light reaches the point.
         halves: (L, 3) unit vectors half-way between light and eye (the eye is taken to look along +z).
-        wrap: (3,) how far light creeps round the edge of the lit side; further for red, as under skin.
+        wrap: (2, 3): how far light creeps round the edge of the lit side, further for red, as under skin; 1/(1 + that).
     """
-    sky = openness[0]
+    sky = at[SKY]
+    # Light that bounces inside a hollow of skin comes out red: hollows lose less red than blue.
+    hidden = (_1 - sky) * _F(0.35)
+    red = max(ambient[0, 0] + nx * ambient[1, 0] + ny * ambient[2, 0] + nz * ambient[3, 0], _DIM) * (
+        sky + hidden * wrap[0, 0]
+    )
+    green = max(ambient[0, 1] + nx * ambient[1, 1] + ny * ambient[2, 1] + nz * ambient[3, 1], _DIM) * (
+        sky + hidden * wrap[0, 1]
+    )
+    blue = max(ambient[0, 2] + nx * ambient[1, 2] + ny * ambient[2, 2] + nz * ambient[3, 2], _DIM) * (
+        sky + hidden * wrap[0, 2]
+    )
     shine = _0
-    for c in range(3):
-        # Light that bounces inside a hollow of skin comes out red: hollows lose less red than blue.
-        hollow = sky + (_1 - sky) * _F(0.35) * wrap[c]
-        light = ambient[0, c] + nx * ambient[1, c] + ny * ambient[2, c] + nz * ambient[3, c]
-        colour[c] = max(light, _F(0.02)) * hollow
     for i in range(len(directions)):
-        reach = openness[1 + i]
+        reach = at[LIGHT + i]
         cosine = nx * directions[i, 0] + ny * directions[i, 1] + nz * directions[i, 2]
-        for c in range(3):
-            colour[c] += clamp((cosine + wrap[c]) / (_1 + wrap[c])) * lights[i, c] * reach
-        if gloss > _0 and cosine > _0:
-            half = nx * halves[i, 0] + ny * halves[i, 1] + nz * halves[i, 2]
-            if half > _F(0.7):
-                shine += gloss * half**sharpness * reach * (lights[i, 0] + lights[i, 1] + lights[i, 2])
-    colour[0] = colour[0] * r + shine
-    colour[1] = colour[1] * g + shine
-    colour[2] = colour[2] * b + shine
+        red += clamp((cosine + wrap[0, 0]) * wrap[1, 0]) * lights[i, 0] * reach
+        green += clamp((cosine + wrap[0, 1]) * wrap[1, 1]) * lights[i, 1] * reach
+        blue += clamp((cosine + wrap[0, 2]) * wrap[1, 2]) * lights[i, 2] * reach
+        half = nx * halves[i, 0] + ny * halves[i, 1] + nz * halves[i, 2]
+        if half > _F(0.7) and cosine > _0:
+            shine += half**sharpness * reach * (lights[i, 0] + lights[i, 1] + lights[i, 2])
+    shine *= gloss
+    return red * r + shine, green * g + shine, blue * b + shine
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
@@ -133,53 +139,46 @@ def shade(
     """
     height, width = parts.shape
     n_skin = len(skin_faces)
-    at = np.zeros(max(SKIN_ATTRIBUTES, CLOTH_ATTRIBUTES), np.float32)
-    colour = np.zeros(3, np.float32)
-    total = np.zeros(3, np.float32)
-    skin_wrap = np.array([0.45, 0.25, 0.18], np.float32)
-    cloth_wrap = np.array([0.1, 0.1, 0.1], np.float32)
-    all_open = np.ones(1 + MAX_LIGHTS, np.float32)
+    at = np.zeros(SKIN_ATTRIBUTES, np.float32)
+    cloth = np.zeros(CLOTH_ATTRIBUTES, np.float32)
+    skin_wrap = np.array([[0.45, 0.25, 0.18], [1 / 1.45, 1 / 1.25, 1 / 1.18]], np.float32)
+    cloth_wrap = np.array([[0.1, 0.1, 0.1], [1 / 1.1, 1 / 1.1, 1 / 1.1]], np.float32)
+    open_sky = np.ones(SKIN_ATTRIBUTES, np.float32)
     halves = np.empty((len(directions), 3), np.float32)
     for i in range(len(directions)):
         hx, hy, hz = directions[i, 0], directions[i, 1], directions[i, 2] - _1
         length = np.sqrt(hx * hx + hy * hy + hz * hz) + _F(1e-6)
         halves[i, 0], halves[i, 1], halves[i, 2] = hx / length, hy / length, hz / length
     samples = s * s
+    each = _1 / _F(samples)
     middle = _F(0.5) * _F(s - 1)
-    votes = np.zeros(4, np.int32)
     for y in range(height):
         for x in range(width):
-            covered = 0
+            hand, arm, thing, first = 0, 0, 0, -1
             low, high = _F(1e9), _0
-            first = -1
             for j in range(s):
                 for i in range(s):
                     f = triangles[y * s + j, x * s + i]
-                    if f >= 0:
-                        covered += 1
-                        first = f
-                        inv = inverse_depth[y * s + j, x * s + i]
-                        low, high = min(low, inv), max(high, inv)
-            if covered == 0:
+                    if f < 0:
+                        continue
+                    first = f
+                    inv = inverse_depth[y * s + j, x * s + i]
+                    low, high = min(low, inv), max(high, inv)
+                    if f < hand_faces:
+                        hand += 1
+                    elif f < n_skin + sleeve_faces:
+                        arm += 1
+                    else:
+                        thing += 1
+            if first < 0:
                 continue
-            votes[:] = 0
-            votes[NOTHING] = samples - covered
-            for j in range(s):
-                for i in range(s):
-                    f = triangles[y * s + j, x * s + i]
-                    if f >= n_skin:
-                        votes[ARM if f < n_skin + sleeve_faces else OBJECT] += 1
-                    elif f >= 0:
-                        votes[HAND if f < hand_faces else ARM] += 1
-            best = HAND
-            for p in (ARM, OBJECT):
-                if votes[p] > votes[best]:
-                    best = p
-            if votes[NOTHING] <= votes[best]:
-                parts[y, x] = best
+            most = max(hand, arm, thing)
+            covered = hand + arm + thing
+            if samples - covered <= most:
+                parts[y, x] = HAND if hand == most else (ARM if arm == most else OBJECT)
             depth[y, x] = _1 / high
-            smooth = votes[best] == samples and high < low * _ONE_SURFACE
-            total[:] = 0
+            smooth = most == samples and high < low * _ONE_SURFACE
+            total_r, total_g, total_b = _0, _0, _0
             for sample in range(1 if smooth else samples):
                 if smooth:
                     sub_x, sub_y = _F(x * s) + middle, _F(y * s) + middle
@@ -194,31 +193,33 @@ def shade(
                     wa, wb, wc = perspective_weights(skin_points, a, b, c, sub_x, sub_y)
                     for k in range(SKIN_ATTRIBUTES):
                         at[k] = wa * skin_at[a, k] + wb * skin_at[b, k] + wc * skin_at[c, k]
+                    unit = _1 / (np.sqrt(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]) + _F(1e-9))
+                    red, green, blue, nail = skin_colour(at, maps, origin, scale, volume, colours, texture)
+                    red, green, blue = _illuminate(
+                        red, green, blue, at[0] * unit, at[1] * unit, at[2] * unit, at, ambient, directions, lights,
+                        halves, skin_wrap, texture[5] + nail, texture[6],
+                    )  # fmt: skip
                 else:
                     g = f - n_skin
                     a, b, c = cloth_faces[g, 0], cloth_faces[g, 1], cloth_faces[g, 2]
                     wa, wb, wc = perspective_weights(cloth_points, a, b, c, sub_x, sub_y)
                     for k in range(CLOTH_ATTRIBUTES):
-                        at[k] = wa * cloth_at[a, k] + wb * cloth_at[b, k] + wc * cloth_at[c, k]
-                unit = _1 / (np.sqrt(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]) + _F(1e-9))
-                if f < n_skin:
-                    red, green, blue, nail = skin_colour(at, maps, origin, scale, volume, colours, texture)
-                    _illuminate(
-                        colour, red, green, blue, at[0] * unit, at[1] * unit, at[2] * unit, at[SKY:], ambient,
-                        directions, lights, halves, skin_wrap, texture[5] + nail, texture[6],
-                    )  # fmt: skip
-                else:
-                    red, green, blue = cloth_colour(at, volume)
-                    if at[2] > _0 and f < n_skin + sleeve_faces:  # the inside of a sleeve, seen from behind
+                        cloth[k] = wa * cloth_at[a, k] + wb * cloth_at[b, k] + wc * cloth_at[c, k]
+                    nx, ny, nz = cloth[0], cloth[1], cloth[2]
+                    unit = _1 / (np.sqrt(nx * nx + ny * ny + nz * nz) + _F(1e-9))
+                    red, green, blue = cloth_colour(cloth, volume)
+                    if nz > _0 and f < n_skin + sleeve_faces:  # the inside of a sleeve, seen from behind
                         unit = -unit
-                        red, green, blue = red * _F(0.35), green * _F(0.35), blue * _F(0.35)
-                    _illuminate(
-                        colour, red, green, blue, at[0] * unit, at[1] * unit, at[2] * unit, all_open, ambient,
-                        directions, lights, halves, cloth_wrap, _0, _1,
+                        red, green, blue = red * _INSIDE, green * _INSIDE, blue * _INSIDE
+                    red, green, blue = _illuminate(
+                        red, green, blue, nx * unit, ny * unit, nz * unit, open_sky, ambient, directions, lights,
+                        halves, cloth_wrap, _0, _1,
                     )  # fmt: skip
-                for k in range(3):
-                    total[k] += srgb[np.uint32(np.int32(clamp(colour[k]) * _LAST))]
-            cover = _1 if smooth else _F(covered) / _F(samples)
-            share = _1 if smooth else _1 / _F(samples)
-            for k in range(3):
-                image[y, x, 2 - k] = np.uint8(total[k] * share + _F(image[y, x, 2 - k]) * (_1 - cover) + _F(0.5))
+                total_r += srgb[np.uint32(np.int32(clamp(red) * _LAST))]
+                total_g += srgb[np.uint32(np.int32(clamp(green) * _LAST))]
+                total_b += srgb[np.uint32(np.int32(clamp(blue) * _LAST))]
+            share = _1 if smooth else each
+            rest = _0 if smooth else _1 - _F(covered) * each
+            image[y, x, 0] = np.uint8(total_b * share + _F(image[y, x, 0]) * rest + _HALF)
+            image[y, x, 1] = np.uint8(total_g * share + _F(image[y, x, 1]) * rest + _HALF)
+            image[y, x, 2] = np.uint8(total_r * share + _F(image[y, x, 2]) * rest + _HALF)
