@@ -51,6 +51,7 @@ class CameraNode(Node):
             model=settings.model,
             seed=settings.seed,
             rate=settings.rate,
+            hold=settings.hold,
         )
         self._assumed: dict[tuple[int, int], CameraModel | None] = {}
         self._drops = DropCounter('picture')
@@ -111,9 +112,10 @@ class CameraNode(Node):
             fov = self._settings.horizontal_fov
             self._assumed[width, height] = camera_from_field_of_view(width, height, fov) if fov else None
             self.get_logger().warning(
-                f'{width}×{height} pictures without calibration: '
+                'pictures without calibration: '
                 + (f'{fov:g}° field of view assumed, distances are as good as that' if fov else 'no metric positions')
-                + '; give camera_info:=FILE'
+                + '; give camera_info:=FILE',
+                once=True,
             )
         return self._assumed[width, height]
 

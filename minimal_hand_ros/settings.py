@@ -29,6 +29,7 @@ class CameraSettings:
     source: str
     rate: float
     loop: bool
+    hold: int
     frame_id: str
     camera_info: str
     horizontal_fov: float
@@ -108,6 +109,7 @@ def load_camera_settings(node: Node) -> CameraSettings:
         ),
         rate=load.number('rate', 0.0, 0.0, 240.0, 'pictures per second; 0: as suits the source'),
         loop=load.flag('loop', True, 'start over at the end of a file or folder'),
+        hold=load.integer('hold', 1, 1, 10000, 'how often each picture of a folder is published before the next one'),
         frame_id=load.text(
             'frame_id', DEFAULT_FRAME, 'TF frame of the pictures (optical: z forward)', may_be_empty=False
         ),

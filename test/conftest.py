@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import IO
 
 for threads in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMBA_NUM_THREADS'):
-    os.environ.setdefault(threads, '2')
+    # One: the nodes that tests start want the other cores, and threads that wait for each other on a busy machine
+    # make small networks a hundred times slower.
+    os.environ.setdefault(threads, '1')
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 

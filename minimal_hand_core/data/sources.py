@@ -62,7 +62,14 @@ class PictureSource(Protocol):
 
 
 def open_source(
-    source: str, *, loop: bool = True, side: str = 'right', model: str = 'open', seed: int = 0, rate: float = 0.0
+    source: str,
+    *,
+    loop: bool = True,
+    side: str = 'right',
+    model: str = 'open',
+    seed: int = 0,
+    rate: float = 0.0,
+    hold: int = 1,
 ) -> PictureSource:
     """Open a source by its name.
 
@@ -71,6 +78,7 @@ def open_source(
         loop: start over at the end of a video or folder; a single picture is then repeated for ever.
         side, model, seed: of the rendered hand.
         rate: pictures per second at which the rendered hand moves as it should; 0 = 30.
+        hold: how often each picture of a folder is given before the next one.
 
     Raises:
         SourceError: there is no such source, or it cannot be read.
@@ -88,7 +96,7 @@ def open_source(
             'or the path of a picture, a folder of pictures or a video'
         )
     if path.is_dir():
-        return FolderSource(path, loop=loop)
+        return FolderSource(path, loop=loop, hold=hold)
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return PictureFile(path, loop=loop)
     return VideoSource(path, loop=loop)
@@ -118,12 +126,12 @@ class PictureFile:
 
 
 class FolderSource:
-    """The pictures of one folder in the order of their names; other files are left alone."""
+    """The pictures of one folder in the order of their names, each `hold` times; other files are left alone."""
 
     rate = 5.0
     camera: CameraModel | None = None
 
-    def __init__(self, path: Path, *, loop: bool) -> None:
+    def __init__(self, path: Path, *, loop: bool, hold: int = 1) -> None:
         try:
             self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
         except OSError as error:
@@ -132,10 +140,14 @@ class FolderSource:
             raise SourceError(f'source {path} holds no picture: put {", ".join(PICTURE_SUFFIXES)} files there')
         self._folder = path
         self._loop = loop
+        self._hold = hold
+        self._held: list[Shot] = []
         self._next = 0
         self._good = 0
 
     def read(self) -> Shot | None:
+        if self._held:
+            return self._held.pop()
         if self._next == len(self._paths):
             if self._good == 0:
                 raise SourceError(f'source {self._folder}: none of its {len(self._paths)} pictures can be read')
@@ -146,6 +158,7 @@ class FolderSource:
         self._next += 1
         shot = Shot(load_picture(path), str(path))
         self._good += 1
+        self._held = [shot] * (self._hold - 1)
         return shot
 
     def close(self) -> None:

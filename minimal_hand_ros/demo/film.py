@@ -75,6 +75,8 @@ def write_sheet(path: Path, records: list[Record], estimator: PoseEstimator) -> 
         FilmError: the file cannot be written.
     """
     kept = [r for r in records if r.jpeg is not None]
+    # of a photo that is shown several times, the last: by then the hand has been found
+    kept = [r for r, following in zip(kept, [*kept[1:], None]) if following is None or following.jpeg != r.jpeg]
     chosen = [r for r in kept if r.state is not None] or [r for r in kept if r.found is not None] or kept
     if not chosen:
         return 0

@@ -30,6 +30,7 @@ START_PATIENCE = 180.0
 """Seconds until the first picture has been looked at; the very first start compiles the renderer."""
 RECENT = 2.0
 """Seconds that the progress line looks back."""
+MAX_WARNINGS = 5
 _DOMAINS = range(10, 100)
 
 
@@ -71,6 +72,9 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--backend', default='auto', help='inference engine')
     parser.add_argument('--seed', type=int, default=0, help='of the rendered hand')
     parser.add_argument('--rate', type=float, default=0.0, help='pictures per second; 0: as suits the source')
+    parser.add_argument(
+        '--hold', type=int, default=5, help='how often each picture of a folder is shown; 1 for a sequence'
+    )
     parser.add_argument('--composed', action='store_true', help='all stages in one process')
     parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
     return parser.parse_args(args)
@@ -94,14 +98,19 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> None:
         measured['hand_length'] = rendered_hand_length(options.model, options.seed)
     network = {'side': options.side, 'weights': options.weights, 'backend': options.backend}
     camera = {**hand, 'source': options.source, 'rate': options.rate, 'seed': options.seed}
+    pose = dict(hand)
+    if Path(options.source).is_dir():
+        # photos that have nothing to do with each other: time to find each hand, and none of the last one in it
+        camera['hold'] = options.hold
+        pose['smoothing'] = options.hold == 1
     profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(shared_file('config/fastdds_large_images.xml'))}
     group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
     if options.composed:
-        group.start('tracker', 'minimal_hand_ros.tracker_node', {**measured, **network})
+        group.start('tracker', 'minimal_hand_ros.tracker_node', {**measured, **network, **pose})
         return
     group.start('keypoint_node', 'minimal_hand_ros.keypoint_node', network)
     group.start('shape_server', 'minimal_hand_ros.shape_server', measured)
-    group.start('ik_node', 'minimal_hand_ros.ik_node', hand)
+    group.start('ik_node', 'minimal_hand_ros.ik_node', pose)
 
 
 def _watch(options: argparse.Namespace) -> tuple[list[Record], dict[str, int], list[str]]:
@@ -167,7 +176,7 @@ def _report(
     files = _film(options, folder, records, total)
     topics = ', '.join(f'{topic} {count}' for topic, count in sorted(counts.items()))
     print(f'messages   {topics}')
-    for line in summary_lines(options.source, total, warnings, files):
+    for line in summary_lines(options.source, total, warnings[:MAX_WARNINGS], files):
         print(line)
     return 0
 

@@ -103,6 +103,13 @@ def test_folder_goes_round(tmp_path: Path) -> None:
     assert [source.read().image[0, 0, 0] for _ in range(5)] == [1, 2, 1, 2, 1]
 
 
+def test_pictures_of_a_folder_can_be_held(tmp_path: Path) -> None:
+    for value, name in ((1, 'a.png'), (2, 'b.png')):
+        cv2.imwrite(str(tmp_path / name), np.full((4, 4, 3), value, np.uint8))
+    source = open_source(str(tmp_path), hold=2)
+    assert [source.read().image[0, 0, 0] for _ in range(6)] == [1, 1, 2, 2, 1, 1]
+
+
 def test_folder_of_broken_pictures_is_told_once_round(tmp_path: Path) -> None:
     for name in ('a.png', 'b.png'):
         (tmp_path / name).write_bytes(b'broken')

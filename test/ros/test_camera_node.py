@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_folder_goes_round_and_skips_what_is_corrupt(start_node: Callable, peer,
     camera_node.wait_for_line(r'picture dropped \(\d+ so far\): .*b\.jpg is cut off')
     seen = [picture_from_image(message)[0, 0, 0] for message in images.wait_for_count(6)]
     assert set(seen) == {50, 100, 150}
-    assert camera_node.process.poll() is None
+    assert camera_node.stop(signal.SIGTERM) == 0
 
 
 def test_end_of_a_source_is_a_good_end(start_node: Callable, peer, folder: Path) -> None:

@@ -112,8 +112,8 @@ def test_clip_and_contact_sheet(scene: RenderedScene, tmp_path: Path) -> None:
 
 
 def test_pictures_without_a_hand_are_shown_as_such(scene: RenderedScene, tmp_path: Path) -> None:
-    blank = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
-    records = [Record(stamp=i, jpeg=blank, found=False, score=0.1) for i in range(3)]
+    pictures = [cv2.imencode('.jpg', np.full((48, 64, 3), 50 * i, np.uint8))[1].tobytes() for i in (0, 1, 2, 2)]
+    records = [Record(stamp=i, jpeg=jpeg, found=False, score=0.1) for i, jpeg in enumerate(pictures)]
     assert write_sheet(tmp_path / 'sheet.png', records, PoseEstimator()) == 3
     assert write_sheet(tmp_path / 'none.png', [], PoseEstimator()) == 0
 

@@ -46,13 +46,14 @@ class Listener:
 
 def start_chain(start_node: Callable, composed: bool, side: str, hand_length: float) -> list:
     both = {'side': side, 'hand_length': hand_length}
+    pose = {'smoothing': False}  # a loaded machine tracks few pictures per second, and filters would lag far behind
     if composed:
-        nodes = [start_node('tracker_node', both)]
+        nodes = [start_node('tracker_node', {**both, **pose})]
     else:
         nodes = [
             start_node('keypoint_node', {'side': side}),
             start_node('shape_server', both),
-            start_node('ik_node', {'side': side}),
+            start_node('ik_node', {'side': side, **pose}),
         ]
     for node in nodes:
         node.wait_for_line('ready')
@@ -75,27 +76,31 @@ def test_rendered_hand_comes_out_where_it_is(start_node: Callable, peer, compose
         assert 'Traceback' not in node.output
 
     truths = {to_nanoseconds(m.header.stamp): m for m in listener.truths.messages}
+    first = min(truths)  # the first truths may have been sent before this listener was known
     poses = {to_nanoseconds(m.header.stamp): m for m in listener.poses.messages if m.valid}
-    assert poses and set(poses) <= set(truths), 'poses of pictures that were never taken'
+    judged = {stamp: pose for stamp, pose in poses.items() if stamp >= first}
+    assert judged and set(judged) <= set(truths), 'poses of pictures that were never taken'
 
     # the network in the picture
     errors = []
     for message in listener.keypoints.messages:
-        if message.valid:
+        if message.valid and to_nanoseconds(message.header.stamp) >= first:
             points = keypoints_array(truths[to_nanoseconds(message.header.stamp)])
             uv = camera_from_keypoints(message).project(points)
             box = np.ptp(uv, axis=0).max()
             errors.append(np.linalg.norm(keypoints_from_message(message).uv - uv, axis=1).mean() / box)
+    print(f'{1000*np.median(errors):.0f} permille of the box')
     assert np.median(errors) < 0.06
 
     # the hand in space
     shape_errors, wrist_errors, angle_errors = [], [], []
-    for stamp, pose in poses.items():
+    for stamp, pose in judged.items():
         found, true = keypoints_array(pose), keypoints_array(truths[stamp])
         assert pose.metric and pose.side == side and pose.header.frame_id == FRAME
         shape_errors.append(np.linalg.norm((found - found[0]) - (true - true[0]), axis=1).mean())
         wrist_errors.append(np.linalg.norm(found[0] - true[0]) / true[0, 2])
         angle_errors.append(np.abs(np.array(pose.angles) - np.array(truths[stamp].angles)).mean())
+    print(np.median(shape_errors),np.median(wrist_errors),np.median(angle_errors), len(judged))
     assert np.median(shape_errors) < 0.020
     assert np.median(wrist_errors) < 0.10
     assert np.median(angle_errors) < 0.35
