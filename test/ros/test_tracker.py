@@ -89,7 +89,7 @@ def test_rendered_hand_comes_out_where_it_is(start_node: Callable, peer, compose
             uv = camera_from_keypoints(message).project(points)
             box = np.ptp(uv, axis=0).max()
             errors.append(np.linalg.norm(keypoints_from_message(message).uv - uv, axis=1).mean() / box)
-    print(f'{1000*np.median(errors):.0f} permille of the box')
+    print(f'{1000 * np.median(errors):.0f} permille of the box')
     assert np.median(errors) < 0.06
 
     # the hand in space
@@ -100,7 +100,7 @@ def test_rendered_hand_comes_out_where_it_is(start_node: Callable, peer, compose
         shape_errors.append(np.linalg.norm((found - found[0]) - (true - true[0]), axis=1).mean())
         wrist_errors.append(np.linalg.norm(found[0] - true[0]) / true[0, 2])
         angle_errors.append(np.abs(np.array(pose.angles) - np.array(truths[stamp].angles)).mean())
-    print(np.median(shape_errors),np.median(wrist_errors),np.median(angle_errors), len(judged))
+    print(np.median(shape_errors), np.median(wrist_errors), np.median(angle_errors), len(judged))
     assert np.median(shape_errors) < 0.020
     assert np.median(wrist_errors) < 0.10
     assert np.median(angle_errors) < 0.35

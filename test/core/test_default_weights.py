@@ -1,0 +1,66 @@
+"""How good the weights that ship are, on hands they were never trained on. Figures as in assets/DETNET_SMALL.md."""
+
+import numpy as np
+import pytest
+import torch
+
+from minimal_hand_core.data.real_hands import RealHands
+from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, RenderedScene, SyntheticHands
+from minimal_hand_core.detnet import decode, load_detnet
+from minimal_hand_core.evaluation.keypoints2d import box_errors, pck
+from minimal_hand_core.evaluation.predict import predict
+
+# Training seeds start at 10,000, see training/stream.py.
+SCENE_SEEDS = (20, 21, 22)
+ANY_VIEW_SEED = 78
+
+
+@pytest.fixture(scope='module')
+def network():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load_detnet()
+    torch.set_num_threads(threads)
+
+
+def _scene_samples():
+    for seed in SCENE_SEEDS:
+        scene = RenderedScene(seed=seed)
+        for t in np.linspace(0.3, 19.7, 20):
+            image, truth = scene.frame(float(t))
+            known = np.ones(21, bool)
+            yield Sample(image, truth.keypoints_px, truth.keypoints_m, known, truth.intrinsics, 'right', f'{seed}/{t}')
+
+
+def test_hands_of_unseen_scenes_are_found(network):
+    """A hand before a camera, as in the demo: the issue's 6 % of the hand's box."""
+    found = predict(network, _scene_samples())
+    assert box_errors(found.uv, found.true_uv).mean() < 0.06
+
+
+def test_hands_in_any_view_are_found(network):
+    """Views from all over the sphere, with objects, blur and noise; a guard at today's level, not yet the goal."""
+    hands = SyntheticHands(ANY_VIEW_SEED, size=256, variation=CENTRED)
+    found = predict(network, (hands[i] for i in range(120)))
+    errors = box_errors(found.uv, found.true_uv)
+    assert np.median(errors) < 0.08
+    assert errors.mean() < 0.14
+
+
+def test_pictures_without_a_hand_score_low(network, shared_path):
+    backgrounds = Backgrounds(shared_path('data/backgrounds'), split='test')
+    rng = np.random.default_rng(0)
+    crops = np.stack([backgrounds.sample(rng, 128)[..., ::-1] for _ in range(100)])
+    with torch.inference_mode():
+        score = decode(network(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255 - 0.5)).confidence.mean(1)
+    assert (score > 0.5).float().mean() <= 0.03
+
+
+def test_held_back_photos_are_found(network, shared_path):
+    """The tenth of the photos that was never trained on."""
+    photos = RealHands(shared_path('data/real_hands'), 'validation', tiers='A')
+    found = predict(network, photos)
+    errors = box_errors(found.uv, found.true_uv)
+    assert pck(errors, 0.2) >= 0.98
+    assert pck(errors, 0.1) >= 0.93
