@@ -13,17 +13,12 @@ A window is the product of a row and a column weight over the whole map, so that
 no gathering, no shapes that depend on data, no loop over keypoints.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
 
-from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.output import CELL_PIXELS, HEAT_MASS, DetNetOutput
 
-HEAT_MASS = 2.0 * math.pi
-"""Mass of the heat map of a certain keypoint: a Gaussian of σ = 1 cell and peak 1."""
-CELL_PIXELS = 4.0
-"""Crop pixels along a side of a cell."""
 WINDOW_SIGMA = 2.0
 """Standard deviation, in cells, of the window. Wider is better on noise, worse when a second peak is near."""
 REFINEMENTS = 2

@@ -10,16 +10,12 @@ import torch
 from torch import nn
 
 from minimal_hand_core.detnet.heads import MapHead, position_channels
-from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.output import CROP_SIZE, MAP_SIZE, DetNetOutput
 from minimal_hand_core.detnet.resnet import FEATURE_CHANNELS, DilatedResNet50
 from minimal_hand_core.detnet.small import SmallNet
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
 BACKBONES = ('resnet50', 'small')
-CROP_SIZE = 128
-"""Pixels along a side of the crop."""
-MAP_SIZE = 32
-"""Cells along a side of a map; a cell covers 4×4 pixels of the crop."""
 
 
 class DetNet(nn.Module):

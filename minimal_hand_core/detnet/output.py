@@ -1,8 +1,18 @@
 """The three maps that every DetNet returns."""
 
+import math
 from typing import NamedTuple
 
 import torch
+
+CROP_SIZE = 128
+"""Pixels along a side of the crop."""
+MAP_SIZE = 32
+"""Cells along a side of a map; a cell covers 4×4 pixels of the crop."""
+CELL_PIXELS = 4.0
+"""Crop pixels along a side of a cell; the centre of cell c is pixel 4·(c + 0.5) − 0.5."""
+HEAT_MASS = 2.0 * math.pi
+"""Mass of the heat map of a certain keypoint: a Gaussian of σ = 1 cell and peak 1."""
 
 
 class DetNetOutput(NamedTuple):

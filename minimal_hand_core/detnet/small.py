@@ -17,11 +17,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.output import HEAT_MASS, DetNetOutput
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
-
-HEAT_MASS = 2.0 * math.pi
-"""Sum of a Gaussian of σ = 1 cell and peak 1; the full mass of one joint's heat map."""
 
 # (kind, expansion, channels, blocks, stride of the first block, kernel); each row ends one resolution.
 _STAGES = (

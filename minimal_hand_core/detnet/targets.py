@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CELLS = 32
-STRIDE = 4
-"""Crop pixels per cell; the centre of cell c is pixel 4·(c + 0.5) − 0.5."""
+from minimal_hand_core.detnet.output import CELL_PIXELS, MAP_SIZE
 
 
 def heat_targets(uv: Tensor, sigma: float = 1.0) -> Tensor:
@@ -21,11 +19,11 @@ def heat_targets(uv: Tensor, sigma: float = 1.0) -> Tensor:
         (B, 21, 32, 32) float; all zero for a keypoint whose nearest cell is outside the map, where the peers still
         count a joint up to four cells outside as valid (fact sheet 2.6).
     """
-    cell = (uv + 0.5) / STRIDE - 0.5
-    axis = torch.arange(CELLS, dtype=uv.dtype, device=uv.device)
+    cell = (uv + 0.5) / CELL_PIXELS - 0.5
+    axis = torch.arange(MAP_SIZE, dtype=uv.dtype, device=uv.device)
     square = (axis - cell[..., None]).square()  # (B, 21, 2, 32)
     profile = torch.exp(-square / (2 * sigma**2))
-    inside = ((cell > -0.5) & (cell < CELLS - 0.5)).all(-1)
+    inside = ((cell > -0.5) & (cell < MAP_SIZE - 0.5)).all(-1)
     maps = profile[:, :, 1, :, None] * profile[:, :, 0, None, :]
     return maps * inside[..., None, None]
 

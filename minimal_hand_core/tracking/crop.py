@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.tracking.picture import check_bgr
 
-CROP_SIZE = 128
-"""Pixels along one side of the network's input."""
 CROP_FACTOR = 1.5
 """Side of the crop over the longer side of the box of the 21 keypoints."""
 PAD = 128

@@ -35,7 +35,7 @@ class NodeProcess:
     ) -> None:
         command = [sys.executable, '-m', module, '--ros-args', '-r', f'__node:={executable}']
         for name, value in parameters.items():
-            command += ['-p', f'{name}:={_yaml(value)}']
+            command += ['-p', f'{name}:={yaml_value(value)}']
         self.name = executable
         self.lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._process = subprocess.Popen(
@@ -127,7 +127,8 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _yaml(value: object) -> str:
+def yaml_value(value: object) -> str:
+    """A parameter's value as `-p name:=value` takes it."""
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, (int, float)):

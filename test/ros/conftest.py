@@ -24,6 +24,8 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 
+from minimal_hand_ros.demo.processes import yaml_value  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
 """Seconds until an awaited event counts as missing; a first start compiles, and machines are shared."""
@@ -35,7 +37,7 @@ class NodeProcess:
     def __init__(self, module: str, parameters: dict[str, object], remaps: dict[str, str]) -> None:
         command = [sys.executable, '-m', f'minimal_hand_ros.{module}', '--ros-args']
         for name, value in parameters.items():
-            command += ['-p', f'{name}:={_yaml(value)}']
+            command += ['-p', f'{name}:={yaml_value(value)}']
         for name, value in remaps.items():
             command += ['-r', f'{name}:={value}']
         self.name = module
@@ -120,7 +122,7 @@ def fail_to_start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., s
     def fail(main: Callable[[list[str]], int], parameters: dict[str, object]) -> str:
         arguments = ['node', '--ros-args']
         for name, value in parameters.items():
-            arguments += ['-p', f'{name}:={_yaml(value)}']
+            arguments += ['-p', f'{name}:={yaml_value(value)}']
         capfd.readouterr()
         assert main(arguments) == 1
         said = capfd.readouterr()
@@ -246,12 +248,3 @@ def peer() -> Iterator[Peer]:
     peer = Peer()
     yield peer
     peer.close()
-
-
-def _yaml(value: object) -> str:
-    if isinstance(value, bool):
-        return 'true' if value else 'false'
-    if isinstance(value, (int, float)):
-        return str(value)
-    # quoted, so that a webcam's index, a path with blanks or 'yes' stays a text
-    return "'" + str(value).replace("'", "''") + "'"
