@@ -43,6 +43,7 @@ class IkNode(Node):
         self._side = settings.pose.side
         self._stage = PoseStage(self, settings.pose, settings.output)
         self._shape = self._stage.estimator.default_shape
+        self._shape_known = False
         self._drops = DropCounter('message')
         self._shapes = self.create_subscription(HandShape, 'hand/shape', self._take_shape, qos.LATCHED)
         self._keypoints = self.create_subscription(HandKeypoints, 'hand/keypoints', self._take_keypoints, qos.LATEST)
@@ -55,6 +56,10 @@ class IkNode(Node):
             self._shape = shape_from_message(message)
         except ValueError as error:
             self._drop(error)
+            return
+        if not self._shape_known:
+            self._shape_known = True
+            self.get_logger().info(f'shape received: hand length {self._shape.hand_length * 1000:.1f} mm')
 
     def _take_keypoints(self, message: HandKeypoints) -> None:
         try:

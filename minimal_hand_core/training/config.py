@@ -64,9 +64,16 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run. `steps` fixes the learning rate's cosine, so it cannot change when a run is resumed."""
+    """A whole run. `steps` fixes the learning rate's cosine, so it cannot change when a run is resumed.
+
+    Attributes:
+        start_from: weights to begin with, as `load_detnet` takes them ('default': those of this package), or None for
+            random ones. A run that goes on does not read them again.
+        ema_decay: of the weights' moving average, reached after about 10 / (1 − ema_decay) steps.
+    """
 
     backbone: str = 'small'
+    start_from: str | None = None
     seed: int = 1
     steps: int = 5000
     batch: int = 48

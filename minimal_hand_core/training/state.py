@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
+from minimal_hand_core.detnet.checkpoint import load_detnet
 from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.training.config import TrainingConfig
 
@@ -20,14 +23,20 @@ class RunState:
     """Network, optimiser and moving average of one run; saved whole and atomically.
 
     The moving average also averages the batch norms' buffers, so its weights can be used as they are.
+
+    Raises:
+        CheckpointError: `config.start_from` names no weights of this backbone.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.step = 0
-        self.model = DetNet(config.backbone).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+        model = DetNet(config.backbone)
+        if config.start_from is not None:
+            model = load_detnet(config.start_from, config.backbone).train()
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = AveragedModel(self.model, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         kept = [p for p in self.model.parameters() if p.ndim <= 1]  # norms and biases
         self.optimizer = torch.optim.AdamW(
@@ -76,13 +85,28 @@ class RunState:
             return False
         state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
         then, now = state['config'], asdict(self.config)
-        for name in ('backbone', 'seed', 'steps', 'batch', 'learning_rate', 'weight_decay', 'warmup', 'ema_decay'):
-            if then[name] != now[name]:
+        for name in ('backbone', 'start_from', 'seed', 'steps', 'batch', 'learning_rate', 'weight_decay', 'warmup', 'ema_decay'):
+            if then.get(name) != now[name]:
                 raise ValueError(
-                    f'{path} was made with {name}: {then[name]}, not {now[name]}; use its settings, or another folder'
+                    f'{path} was made with {name}: {then.get(name)}, not {now[name]}; use its settings, or another folder'
                 )
         self.model.load_state_dict(state['model'])
         self.average.load_state_dict(state['average'])
         self.optimizer.load_state_dict(state['optimizer'])
         self.step = state['step']
         return True
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential moving average whose decay grows to `decay`: a fixed one would show for 1 / (1 − decay) steps
+    little but the first weights, the worst of the run."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - now)
+        else:  # counters; the lists hold one type each
+            torch._foreach_copy_(averaged, current)
+
+    return update

@@ -44,6 +44,7 @@ class Chain:
         self._send = peer.talk(HandKeypoints, 'hand/keypoints', listeners=2)
         self.shape_server.wait_for_line('ready')
         self.ik_node.wait_for_line('ready')
+        self.ik_node.wait_for_line(f'shape received: hand length {length * 1000:.1f} mm')
 
     def send(self, message: HandKeypoints) -> None:
         self._send.publish(message)
@@ -149,20 +150,15 @@ def test_a_lost_hand_is_said_once_and_taken_away(start_node: Callable, peer) -> 
 
 def test_without_intrinsics_nothing_claims_a_place(start_node: Callable, peer) -> None:
     chain = Chain(start_node, peer)
-    length = truth(chain.scene, 0).hand_length
-    # Until the latched shape has reached ik_node, it uses the hand length of its model.
-    for number in range(100):
-        pose = chain.show(number, calibrated=False)
-        if pose.hand_length == pytest.approx(length, rel=1e-6):
-            break
+    pose = chain.show(0, calibrated=False)
     assert pose.valid and not pose.metric
     points = keypoints_array(pose)
     np.testing.assert_allclose(points[0], 0, atol=1e-9)
-    hand = truth(chain.scene, number).keypoints_m
-    np.testing.assert_allclose(points, hand - hand[0], atol=0.012)  # about the mean hand: no shape is learnt so soon
+    hand = truth(chain.scene, 0).keypoints_m
+    np.testing.assert_allclose(points, hand - hand[0], atol=0.003)
     chain.joints.wait_for()
     chain.ik_node.wait_for_line('camera is not calibrated')
-    chain.show(number + 1, calibrated=False)
+    chain.show(1, calibrated=False)
     assert not chain.transforms.messages and not chain.markers.messages
     assert sum('not calibrated' in line for line in chain.ik_node.lines) == 1
 
