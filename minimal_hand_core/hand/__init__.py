@@ -1,14 +1,18 @@
 """What a hand is: names and topology, the hand model, reading MANO's files safely, the open hand."""
 
+from minimal_hand_core.hand.left_file import HandModelWarning, length_width_correlation
 from minimal_hand_core.hand.loading import OPEN_HAND, load_hand_model, read_npz
 from minimal_hand_core.hand.mano import read_mano, read_mano_dict
-from minimal_hand_core.hand.mirror import mirror_parameters, mirror_points, mirror_rotations
+from minimal_hand_core.hand.mirror import mirror_axis_angles, mirror_parameters, mirror_points, mirror_rotations
 from minimal_hand_core.hand.model import HandModel, HandOutput
 from minimal_hand_core.hand.parameters import HandModelError, HandParameters
+from minimal_hand_core.hand.pose_space import PoseSpace
 from minimal_hand_core.hand.rotations import (
     axis_angle_to_matrix,
+    axis_angle_to_quaternion,
     matrix_to_axis_angle,
     matrix_to_quaternion,
+    quaternion_to_axis_angle,
     quaternion_to_matrix,
 )
 from minimal_hand_core.hand.skeleton import (
@@ -41,6 +45,7 @@ __all__ = [
     'FINGER_KEYPOINTS',
     'HandModel',
     'HandModelError',
+    'HandModelWarning',
     'HandOutput',
     'HandParameters',
     'JOINT_KEYPOINTS',
@@ -56,17 +61,22 @@ __all__ = [
     'NUM_KEYPOINTS',
     'OPEN_HAND',
     'PALM_KEYPOINTS',
+    'PoseSpace',
     'REFERENCE_BONE',
     'SIDES',
     'TIP_KEYPOINTS',
     'WRIST',
     'axis_angle_to_matrix',
+    'axis_angle_to_quaternion',
+    'length_width_correlation',
     'load_hand_model',
     'matrix_to_axis_angle',
     'matrix_to_quaternion',
+    'mirror_axis_angles',
     'mirror_parameters',
     'mirror_points',
     'mirror_rotations',
+    'quaternion_to_axis_angle',
     'quaternion_to_matrix',
     'read_mano',
     'read_mano_dict',

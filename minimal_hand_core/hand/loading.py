@@ -1,9 +1,12 @@
 """From a name or a path to a hand model."""
 
+import dataclasses
 import functools
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +28,7 @@ def load_hand_model(
     *,
     dtype: torch.dtype = torch.float32,
     repair_left: bool = True,
+    tip_vertices: Sequence[int] | None = None,
 ) -> HandModel:
     """Builds a hand model. Files are read once per process (again when they change).
 
@@ -34,23 +38,33 @@ def load_hand_model(
         side: 'right' or 'left'. A file of the other side is mirrored. The side of an .npz is in the file, that of a
             .pkl is taken from its name (RIGHT or LEFT); any other name is taken to be the side asked for.
         dtype: of the model, torch.float32 or torch.float64.
-        repair_left: mend the known sign error in the x components of shapedirs in MANO's left-hand file.
+        repair_left: mend the known sign error in the x components of shapedirs in MANO's left-hand file; False for a
+            file that is mended already. A choice that the numbers contradict is a HandModelWarning.
+        tip_vertices: five vertices to take as finger tips, thumb … little, in place of the model's own (for MANO files
+            those of fact sheet 3.1). Tips are a convention, and conventions differ by millimetres.
 
     Returns:
         A module of its own for every call, on the CPU.
 
     Raises:
-        HandModelError: unknown side, no such path, or a file that is not a hand model; says which and why.
+        HandModelError: unknown side, no such path, a file that is not a hand model, or tips that are no vertices of it;
+            says which and why.
+        ValueError: another dtype.
     """
     if side not in SIDES:
         raise HandModelError(f'side is {side!r}; it must be one of {", ".join(SIDES)}')
     path = _resolve(source, side)
     state = path.stat()
-    return HandModel(_read(str(path), side, repair_left, state.st_mtime_ns, state.st_size), dtype)
+    hand = _read(str(path), side, repair_left, state.st_mtime_ns, state.st_size)
+    if tip_vertices is not None:
+        hand = dataclasses.replace(hand, tip_vertices=np.asarray(tip_vertices))
+    return HandModel(hand, dtype)
 
 
 def read_npz(path: str | os.PathLike[str]) -> HandParameters:
-    """Reads a hand in our own form: an .npz with the fields of HandParameters by name (posedirs may be missing).
+    """Reads a hand in our own form: an .npz with the fields of HandParameters by name.
+
+    The fields that may be None may be missing: posedirs, pose_mean, pose_components, pose_deviations.
 
     Raises:
         HandModelError: not such a file. Pickled objects inside are refused.
@@ -65,8 +79,9 @@ def read_npz(path: str | os.PathLike[str]) -> HandParameters:
     missing = [key for key in wanted if key not in arrays]
     if missing:
         raise HandModelError(f'{path} is not a hand model .npz: it lacks {", ".join(missing)}')
-    fields = {key: arrays[key] for key in wanted if key != 'side'}
-    return HandParameters(side=str(arrays['side']), posedirs=arrays.get('posedirs'), name=path.name, **fields)
+    optional = ('posedirs', 'pose_mean', 'pose_components', 'pose_deviations')
+    fields: dict[str, Any] = {key: arrays.get(key) for key in (*wanted, *optional) if key != 'side'}
+    return HandParameters(side=str(arrays['side']), name=path.name, **fields)
 
 
 def _resolve(source: str | os.PathLike[str], side: str) -> Path:

@@ -1,10 +1,9 @@
 """Reading MANO's pickles without chumpy and without running what is inside them.
 
-A pickle may call anything it names. This reader knows a short list of names, most of them replaced by stand-ins that
-only keep data; any other name is an error. Source: fact sheet 3.1 (finger tips) and 3.3 (layout of the file).
+What a MANO file names besides NumPy's own is replaced by stand-ins that only keep data; any other name is an error
+(hand/safe_pickle.py). Source: fact sheet 3.1 (finger tips) and 3.3 (layout of the file).
 """
 
-import io
 import os
 import pickle
 from collections.abc import Callable
@@ -13,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from minimal_hand_core.hand.parameters import NUM_POSE_FEATURES, HandModelError, HandParameters
+from minimal_hand_core.hand.left_file import repair_shapedirs, warn_of_wrong_signs
+from minimal_hand_core.hand.parameters import NUM_POSE_FEATURES, NUM_POSE_NUMBERS, HandModelError, HandParameters
+from minimal_hand_core.hand.safe_pickle import NUMPY_NAMES, BrokenPickleError, RefusedPickleError, load_restricted
 from minimal_hand_core.hand.skeleton import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS
 
 NUM_VERTICES = 778
@@ -55,13 +56,6 @@ class _Csr(_Kept):
     pass
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """Python 3 writes bytes in old protocols as _codecs.encode(text, 'latin1')."""
-    if encoding not in ('latin1', 'latin-1'):
-        raise pickle.UnpicklingError(f'_codecs.encode to {encoding!r}')
-    return text.encode('latin1')
-
-
 def _new_kept(cls: Any, base: Any, state: Any) -> Any:
     """What copyreg._reconstructor does, for our stand-ins only; their base and first state are of no interest."""
     if not (isinstance(cls, type) and issubclass(cls, _Kept)):
@@ -69,37 +63,17 @@ def _new_kept(cls: Any, base: Any, state: Any) -> Any:
     return cls()
 
 
-def _numpy_names() -> dict[tuple[str, str], Any]:
-    probe = np.zeros(1)
-    reconstruct = probe.__reduce__()[0]
-    scalar = probe[0].__reduce__()[0]
-    names: dict[tuple[str, str], Any] = {('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype}
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        names[module, '_reconstruct'] = reconstruct
-        names[module, 'scalar'] = scalar
-    return names
-
-
 _ALLOWED: dict[tuple[str, str], Any] = {
-    **_numpy_names(),
+    **NUMPY_NAMES,
     ('chumpy.ch', 'Ch'): _Ch,
     ('chumpy.reordering', 'Select'): _Select,
     **{(module, 'csc_matrix'): _Csc for module in ('scipy.sparse.csc', 'scipy.sparse._csc')},
     **{(module, 'csr_matrix'): _Csr for module in ('scipy.sparse.csr', 'scipy.sparse._csr')},
-    ('_codecs', 'encode'): _latin1,
     ('copyreg', '_reconstructor'): _new_kept,
     ('copy_reg', '_reconstructor'): _new_kept,
     ('builtins', 'object'): object,
     ('__builtin__', 'object'): object,
 }
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise HandModelError(f'{module}.{name}') from None
 
 
 def read_mano_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -115,11 +89,11 @@ def read_mano_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise HandModelError(f'{path} cannot be read: {error.strerror}') from error
     try:
-        data = _Unpickler(io.BytesIO(content), encoding='latin1').load()
-    except HandModelError as error:
+        data = load_restricted(content, _ALLOWED)
+    except RefusedPickleError as error:
         raise HandModelError(f'{path} is refused: it names {error}, which no MANO file contains') from None
-    except Exception as error:  # A broken pickle can raise anything.
-        raise HandModelError(f'{path} is not a MANO pickle: {type(error).__name__}: {error}') from error
+    except BrokenPickleError as error:
+        raise HandModelError(f'{path} is not a MANO pickle: {error}') from error
     if not isinstance(data, dict):
         raise HandModelError(f'{path} is not a MANO pickle: it holds {type(data).__name__}, not a dictionary')
     return {key: _plain(value, path, key) for key, value in data.items()}
@@ -134,7 +108,12 @@ def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bo
         repair_left: for side 'left', negate the x components of shapedirs, whose sign is wrong in MANO's own left file.
 
     Returns:
-        The first ten shape directions and everything else as in the file; the tips are TIP_VERTICES[side].
+        The first ten shape directions and everything else as in the file; the tips are TIP_VERTICES[side]. The mean
+        pose (hands_mean), pose components (hands_components) and their deviations (from hands_coeffs) are None where
+        the file lacks them.
+
+    Warns:
+        HandModelWarning: the shape directions of a left hand look wrong after all (see hand/left_file.py).
 
     Raises:
         HandModelError: as read_mano_dict, or a key is missing, or an array has another shape than MANO's.
@@ -167,9 +146,16 @@ def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bo
     if parents != JOINT_PARENTS[1:]:
         raise HandModelError(f"{path}: kintree_table gives parents {parents}, MANO's are {JOINT_PARENTS[1:]}")
 
-    if side == 'left' and repair_left:
-        shapedirs = shapedirs * np.array([-1.0, 1.0, 1.0])[:, None]
-    return HandParameters(
+    size = NUM_POSE_NUMBERS
+    mean = array('hands_mean', lambda s: s == (size,), f'({size},) numbers') if 'hands_mean' in data else None
+    components = None
+    if 'hands_components' in data:
+        components = array('hands_components', lambda s: s == (size, size), f'({size}, {size}) numbers')
+    deviations, coefficients = None, data.get('hands_coeffs')
+    # No loader needs the coefficients: where they have another form, nothing is made of it.
+    if isinstance(coefficients, np.ndarray) and coefficients.ndim == 2 and coefficients.shape[1] == size:
+        deviations = coefficients.std(axis=0)
+    hand = HandParameters(
         side=side,
         vertices=vertices,
         faces=faces.astype(np.int64),
@@ -178,8 +164,15 @@ def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bo
         posedirs=posedirs,
         joint_regressor=regressor,
         tip_vertices=np.array(TIP_VERTICES[side]),
+        pose_mean=mean,
+        pose_components=components,
+        pose_deviations=deviations,
         name=Path(path).name,
     )
+    if side == 'left':
+        hand = repair_shapedirs(hand) if repair_left else hand
+        warn_of_wrong_signs(hand, repair_left)
+    return hand
 
 
 def _plain(value: Any, path: Path, key: str) -> Any:

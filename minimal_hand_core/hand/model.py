@@ -3,23 +3,30 @@
 Source: fact sheet 3.1 (algorithm, order of joints and keypoints).
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from minimal_hand_core.hand.arguments import check_finite, check_tensor, kernel_arrays
+from minimal_hand_core.hand.kernels import pose_hands
 from minimal_hand_core.hand.parameters import HandParameters
+from minimal_hand_core.hand.pose_space import PoseSpace
 from minimal_hand_core.hand.skeleton import (
     BONE_KEYPOINTS,
     JOINT_PARENTS,
     KEYPOINT_PARENTS,
     KEYPOINTS_FROM_JOINTS_AND_TIPS,
+    MIDDLE_MCP,
     NUM_BETAS,
     NUM_JOINTS,
     NUM_KEYPOINTS,
     REFERENCE_BONE,
 )
+from minimal_hand_core.hand.skinning import SkinnedPoints, joint_transforms, shape_of_joints
 
 
 class HandOutput(NamedTuple):
@@ -35,6 +42,11 @@ class HandOutput(NamedTuple):
     joints: torch.Tensor
     keypoints: torch.Tensor
 
+    def centred(self, keypoint: int = MIDDLE_MCP) -> HandOutput:
+        """The same hands moved so that one keypoint (0 … 20) is at the origin; by default the root of the network."""
+        origin = self.keypoints[:, keypoint, None]
+        return HandOutput(self.vertices - origin, self.joints - origin, self.keypoints - origin)
+
 
 class HandModel(nn.Module):
     """A skinned hand of 16 joints and 10 betas.
@@ -45,67 +57,70 @@ class HandModel(nn.Module):
         * rotations[:, j] turns joint j and everything beyond it, in the frame of its parent joint; at rest all frames
           are parallel. rotations[:, 0] turns the whole hand about the wrist joint.
         * Rotations are used as given; they are not projected onto SO(3).
+        * The model's numbers are buffers that no state dict holds: a network with a hand inside must not carry MANO's
+          data into its checkpoints.
+
+    Poses in axis–angle or PCA coefficients become rotations in `pose_space`. Where no gradient is asked for, hands on
+    the CPU go through a compiled kernel (hand/kernels.py); the results agree to rounding.
 
     Args:
         parameters: the arrays of the hand.
-        dtype: torch.float32 or torch.float64.
+        dtype: torch.float32 or torch.float64; .to(dtype) and .to(device) work as for any module, but the digits that
+            float32 has lost do not come back.
+
+    Raises:
+        ValueError: another dtype.
     """
 
     faces: torch.Tensor
-    _template: torch.Tensor
-    _shape_basis: torch.Tensor
-    _pose_basis: torch.Tensor | None
-    _weights: torch.Tensor
     _joint_offset: torch.Tensor
     _joint_basis: torch.Tensor
     _keypoint_offset: torch.Tensor
     _keypoint_basis: torch.Tensor
-    _tips: torch.Tensor
     _order: torch.Tensor
     _identity: torch.Tensor
+    _no_translation: torch.Tensor
 
     def __init__(self, parameters: HandParameters, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f'dtype: expected torch.float32 or torch.float64, found {dtype}')
         self.side = parameters.side
         self.name = parameters.name
         self.parents = JOINT_PARENTS
         self.tip_vertices: tuple[int, ...] = tuple(parameters.tip_vertices.tolist())
+        self.pose_space = PoseSpace(parameters, dtype)
+        self._skin = SkinnedPoints(parameters, dtype)
+        self._tips = SkinnedPoints(parameters, dtype, tips_only=True)
+        self._copies: dict[tuple[bool, torch.dtype], tuple[np.ndarray, ...]] = {}
 
-        # Rest joints are affine in the betas: regress once here instead of at every call.
-        joints = parameters.joint_regressor @ parameters.vertices
-        joint_dirs = np.einsum('jv,vck->jck', parameters.joint_regressor, parameters.shapedirs)
-        order = list(KEYPOINTS_FROM_JOINTS_AND_TIPS)
-        tips = list(self.tip_vertices)
+        # Rest joints are affine in the betas: regressed once here instead of at every call.
+        joints, joint_dirs = shape_of_joints(parameters)
+        order, tips = list(KEYPOINTS_FROM_JOINTS_AND_TIPS), list(self.tip_vertices)
         keypoints = np.concatenate([joints, parameters.vertices[tips]])[order]
         keypoint_dirs = np.concatenate([joint_dirs, parameters.shapedirs[tips]])[order]
 
         def constant(name: str, value: np.ndarray, kind: torch.dtype = dtype) -> None:
             self.register_buffer(name, torch.tensor(np.ascontiguousarray(value), dtype=kind), persistent=False)
 
-        # Coordinates lead (3, V), so that skinning is plain products of long rows.
-        constant('_template', parameters.vertices.T.reshape(-1))
-        constant('_shape_basis', parameters.shapedirs.transpose(2, 1, 0).reshape(NUM_BETAS, -1))
-        constant('_weights', parameters.weights.T)
         constant('_joint_offset', joints.reshape(-1))
         constant('_joint_basis', joint_dirs.reshape(-1, NUM_BETAS).T)
         constant('_keypoint_offset', keypoints)
         constant('_keypoint_basis', keypoint_dirs)
         constant('faces', parameters.faces, torch.int64)
-        constant('_tips', parameters.tip_vertices, torch.int64)
         constant('_order', np.array(order), torch.int64)
-        constant('_identity', np.eye(3))
-        if parameters.posedirs is None:
-            self.register_buffer('_pose_basis', None, persistent=False)
-        else:
-            constant('_pose_basis', parameters.posedirs.transpose(2, 1, 0).reshape(9 * (NUM_JOINTS - 1), -1))
+        constant('_identity', np.eye(4))
+        constant('_no_translation', np.zeros((1, 3)))
+        # Compiles the kernel, or reads it from numba's cache: that must not happen at the first hand.
+        self.keypoints(self.pose_space.flat(), self._identity.new_zeros(1, NUM_BETAS))
 
     @property
     def num_vertices(self) -> int:
-        return self._template.shape[0] // 3
+        return self._skin.count
 
     @property
     def dtype(self) -> torch.dtype:
-        return self._template.dtype
+        return self._identity.dtype
 
     def forward(
         self, rotations: torch.Tensor, betas: torch.Tensor, translation: torch.Tensor | None = None
@@ -113,68 +128,79 @@ class HandModel(nn.Module):
         """Poses the hand. Differentiable in all arguments.
 
         Args:
-            rotations: (B, 16, 3, 3), local, MANO's order.
-            betas: (B, 10), or (1, 10) for one shape in all poses.
-            translation: (B, 3) metres, added to every point; none by default.
+            rotations: (B, 16, 3, 3) local, MANO's joint order, of the model's dtype and on its device.
+            betas: (B, 10); (1, 10) stands for one shape in all poses.
+            translation: (B, 3) or (1, 3) metres, added to everything; none when left out.
+
+        Returns:
+            HandOutput.
 
         Raises:
-            ValueError: an argument has another shape.
+            ValueError: an argument has another shape, dtype or device than expected, holds no hand at all, or is not
+                finite (looked for on the CPU only; not under torch.compile and torch.func).
         """
-        batch = rotations.shape[0]
-        if rotations.shape != (batch, NUM_JOINTS, 3, 3):
-            raise ValueError(f'rotations must be (B, {NUM_JOINTS}, 3, 3), found {tuple(rotations.shape)}')
-        self._check_betas(betas, batch)
-        if translation is not None and translation.shape not in ((batch, 3), (1, 3)):
-            raise ValueError(f'translation must be ({batch}, 3), found {tuple(translation.shape)}')
+        points, joints, keypoints = self._pose(self._skin, rotations, betas, translation)
+        return HandOutput(points, joints, keypoints)
 
-        shaped = torch.addmm(self._template, betas, self._shape_basis)
-        if self._pose_basis is not None:
-            feature = (rotations[:, 1:] - self._identity).reshape(batch, -1)
-            shaped = shaped + feature @ self._pose_basis
+    def keypoints(
+        self, rotations: torch.Tensor, betas: torch.Tensor, translation: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The keypoints (B, 21, 3) of forward alone, without the rest of the skin: for fitting and training.
+
+        Arguments and errors as forward; differentiable like it.
+        """
+        return self._pose(self._tips, rotations, betas, translation)[2]
+
+    def _pose(
+        self, skin: SkinnedPoints, rotations: torch.Tensor, betas: torch.Tensor, translation: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Points of the skin (B, P, 3), joints (B, 16, 3) and keypoints (B, 21, 3); arguments as forward."""
+        check_tensor(rotations, 'rotations', ('B', NUM_JOINTS, 3, 3), self._identity)
+        batch = rotations.shape[0]
+        check_tensor(betas, 'betas', (_own_or_shared(betas, batch), NUM_BETAS), self._identity)
+        if translation is None:
+            translation = self._no_translation
+        else:
+            check_tensor(translation, 'translation', (_own_or_shared(translation, batch), 3), self._identity)
+
+        arrays = kernel_arrays(rotations, betas, translation)
+        if arrays is not None:
+            return self._pose_by_kernel(skin, *arrays)
+        for value, name in ((rotations, 'rotations'), (betas, 'betas'), (translation, 'translation')):
+            check_finite(value, name)
         rest = torch.addmm(self._joint_offset, betas, self._joint_basis).view(-1, NUM_JOINTS, 3)
-        rest = rest.expand(batch, -1, -1)
+        transforms, joints = joint_transforms(rotations, rest.expand(batch, -1, -1), translation, self._identity[3])
+        points = skin(transforms, rotations, betas, self._identity[:3, :3])
+        keypoints = torch.cat([joints, points[:, skin.tips]], dim=1)[:, self._order]
+        return points, joints, keypoints
 
-        world, joints = self._kinematics(rotations, rest)
-        # A point p of joint j goes to R_j p + (P_j − R_j J_j).
-        shift = joints - (world @ rest.unsqueeze(-1)).squeeze(-1)
-        if translation is not None:
-            shift = shift + translation.unsqueeze(1)
-            joints = joints + translation.unsqueeze(1)
-        per_joint = torch.cat([world, shift.unsqueeze(-1)], dim=-1).flatten(2)  # (B, 16, 12)
-        per_vertex = (per_joint.transpose(1, 2) @ self._weights).view(batch, 3, 4, -1)
-        points = (per_vertex[:, :, :3] * shaped.view(-1, 1, 3, self.num_vertices)).sum(dim=2) + per_vertex[:, :, 3]
-        vertices = points.transpose(1, 2).contiguous()
-        keypoints = torch.cat([joints, vertices[:, self._tips]], dim=1)[:, self._order]
-        return HandOutput(vertices, joints, keypoints)
+    def _pose_by_kernel(
+        self, skin: SkinnedPoints, rotations: np.ndarray, betas: np.ndarray, translation: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        batch, dtype = rotations.shape[0], rotations.dtype
+        points, joints, keypoints = (np.empty((batch, n, 3), dtype) for n in (skin.count, NUM_JOINTS, NUM_KEYPOINTS))
+        finite = pose_hands(rotations, betas, translation, *self._arrays(skin), points, joints, keypoints)
+        if not finite:
+            for value, name in ((rotations, 'rotations'), (betas, 'betas'), (translation, 'translation')):
+                check_finite(torch.from_numpy(value), name)
+        return torch.from_numpy(points), torch.from_numpy(joints), torch.from_numpy(keypoints)
 
-    def _kinematics(self, rotations: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """World rotations (B, 16, 3, 3) and joint positions (B, 16, 3).
-
-        MANO's joints 1…15 are five chains of three in a row, so the tree is walked in three batched steps.
-        """
-        batch = rotations.shape[0]
-        local = rotations[:, 1:].reshape(batch, 5, 3, 3, 3)
-        chain = rest[:, 1:].reshape(batch, 5, 3, 3, 1)
-        root, wrist = rotations[:, :1], rest[:, :1].unsqueeze(-1)
-
-        turn1 = root @ local[:, :, 0]
-        turn2 = turn1 @ local[:, :, 1]
-        turn3 = turn2 @ local[:, :, 2]
-        place1 = wrist + root @ (chain[:, :, 0] - wrist)
-        place2 = place1 + turn1 @ (chain[:, :, 1] - chain[:, :, 0])
-        place3 = place2 + turn2 @ (chain[:, :, 2] - chain[:, :, 1])
-        turns = torch.stack([turn1, turn2, turn3], dim=2).view(batch, NUM_JOINTS - 1, 3, 3)
-        places = torch.stack([place1, place2, place3], dim=2).view(batch, NUM_JOINTS - 1, 3)
-        return torch.cat([root, turns], dim=1), torch.cat([rest[:, :1], places], dim=1)
+    def _arrays(self, skin: SkinnedPoints) -> tuple[np.ndarray, ...]:
+        """The constants of pose_hands. Copies: a buffer may be given other memory (share_memory) without notice."""
+        key = (skin is self._tips, self._identity.dtype)
+        if key not in self._copies:
+            buffers = (self._joint_offset, self._joint_basis, *skin.constants())
+            self._copies[key] = tuple(buffer.cpu().numpy().copy() for buffer in buffers)
+        return self._copies[key]
 
     def rest_joints(self, betas: torch.Tensor) -> torch.Tensor:
         """Joints (B, 16, 3) of the flat hand of shape betas (B, 10), metres."""
-        self._check_betas(betas)
+        check_tensor(betas, 'betas', ('B', NUM_BETAS), self._identity)
         return torch.addmm(self._joint_offset, betas, self._joint_basis).view(-1, NUM_JOINTS, 3)
 
     def rest_keypoints(self, betas: torch.Tensor) -> torch.Tensor:
         """Keypoints (B, 21, 3) of the flat hand of shape betas (B, 10), metres."""
-        self._check_betas(betas)
+        check_tensor(betas, 'betas', ('B', NUM_BETAS), self._identity)
         basis = self._keypoint_basis.view(-1, NUM_BETAS).T
         return torch.addmm(self._keypoint_offset.view(-1), betas, basis).view(-1, NUM_KEYPOINTS, 3)
 
@@ -190,11 +216,10 @@ class HandModel(nn.Module):
         lengths = (keypoints[:, ends] - keypoints[:, starts]).norm(dim=-1)
         return lengths / lengths[:, REFERENCE_BONE, None]
 
-    def _check_betas(self, betas: torch.Tensor, batch: int | None = None) -> None:
-        wrong_batch = batch is not None and betas.dim() == 2 and betas.shape[0] not in (1, batch)
-        if betas.dim() != 2 or betas.shape[1] != NUM_BETAS or wrong_batch:
-            wanted = 'B' if batch is None else str(batch)
-            raise ValueError(f'betas must be ({wanted}, {NUM_BETAS}), found {tuple(betas.shape)}')
-
     def extra_repr(self) -> str:
         return f'{self.name}, side={self.side}, vertices={self.num_vertices}, faces={self.faces.shape[0]}'
+
+
+def _own_or_shared(value: torch.Tensor, batch: int) -> int:
+    """How many rows an argument should have: 1, which all hands share, if it has 1; else one for each hand."""
+    return 1 if isinstance(value, torch.Tensor) and value.shape[:1] == (1,) else batch

@@ -7,6 +7,8 @@ import numpy as np
 from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_JOINTS, SIDES, TIP_KEYPOINTS
 
 NUM_POSE_FEATURES = 9 * (NUM_JOINTS - 1)
+NUM_POSE_NUMBERS = 3 * (NUM_JOINTS - 1)
+"""Axis–angle of every joint but the wrist."""
 
 
 class HandModelError(ValueError):
@@ -29,6 +31,10 @@ class HandParameters:
         posedirs: (V, 3, 135) float64 or None (no pose blend shapes), metres per unit of vec(R_1 − I, …, R_15 − I).
         joint_regressor: (16, V) float64, rest joints from shaped vertices.
         tip_vertices: (5,) int64, the vertices that stand for the finger tips, thumb … little.
+        pose_mean: (45,) float64 or None, mean pose, axis–angle of joints 1 … 15, radians (MANO's hands_mean).
+        pose_components: (45, 45) float64 or None, rows are principal directions of poses about the mean, the widest
+            first, linearly independent (MANO's hands_components).
+        pose_deviations: (45,) float64 or None, standard deviation of people's poses along each row.
         name: where the arrays came from, for messages.
 
     Raises:
@@ -43,6 +49,9 @@ class HandParameters:
     posedirs: np.ndarray | None
     joint_regressor: np.ndarray
     tip_vertices: np.ndarray
+    pose_mean: np.ndarray | None = None
+    pose_components: np.ndarray | None = None
+    pose_deviations: np.ndarray | None = None
     name: str = 'hand'
 
     def __post_init__(self) -> None:
@@ -56,6 +65,10 @@ class HandParameters:
         self._float('joint_regressor', (NUM_JOINTS, count))
         self._index('faces', (None, 3), count)
         self._index('tip_vertices', (len(TIP_KEYPOINTS),), count)
+        size = NUM_POSE_NUMBERS
+        for field, shape in (('pose_mean', (size,)), ('pose_components', (size, size)), ('pose_deviations', (size,))):
+            if getattr(self, field) is not None:
+                self._float(field, shape)
 
     def _float(self, field: str, shape: tuple[int | None, ...]) -> np.ndarray:
         array = np.array(self._shaped(field, shape), dtype=np.float64)

@@ -1,26 +1,35 @@
 """Reading MANO-shaped pickles: value by value, and nothing but data."""
 
+import dataclasses
 import io
 import os
 import pickle
 import struct
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from scipy.spatial.transform import Rotation
 
 from minimal_hand_core.hand import (
     JOINT_PARENTS,
+    KEYPOINTS_FROM_JOINTS_AND_TIPS,
+    OPEN_HAND,
     HandModelError,
+    HandModelWarning,
     axis_angle_to_matrix,
+    length_width_correlation,
     load_hand_model,
     mirror_parameters,
     read_mano,
     read_mano_dict,
+    read_npz,
 )
+from minimal_hand_core.hand.left_file import repair_shapedirs, warn_of_wrong_signs
 from minimal_hand_core.hand.mano import TIP_VERTICES
 
 COUNT = 778
@@ -40,6 +49,8 @@ def numbers(seed: int = 0) -> dict[str, np.ndarray]:
         'kintree_table': np.array([[4294967295, *JOINT_PARENTS[1:]], range(16)], dtype=np.int64),
         'J': rng.normal(size=(16, 3)),
         'hands_mean': rng.normal(size=45),
+        'hands_components': rng.normal(size=(45, 45)),
+        'hands_coeffs': rng.normal(size=(200, 45)),
     }
 
 
@@ -113,6 +124,13 @@ def assert_same_values(found, values: dict[str, np.ndarray]) -> None:
     np.testing.assert_array_equal(found.posedirs, values['posedirs'])
     np.testing.assert_array_equal(found.joint_regressor, values['J_regressor'])
     np.testing.assert_array_equal(found.weights, values['weights'])
+    np.testing.assert_array_equal(found.pose_mean, values['hands_mean'])
+    np.testing.assert_array_equal(found.pose_components, values['hands_components'])
+    np.testing.assert_allclose(found.pose_deviations, values['hands_coeffs'].std(axis=0))
+
+
+pytestmark = pytest.mark.filterwarnings('ignore::minimal_hand_core.hand.HandModelWarning')
+"""Random numbers may well make longer hands narrower."""
 
 
 @pytest.mark.parametrize('sparse', [scipy.sparse.csc_matrix, scipy.sparse.csr_matrix, None])
@@ -166,6 +184,114 @@ def test_model_from_a_mano_file(tmp_path, chumpy):
         rotations = axis_angle_to_matrix(torch.full((1, 16, 3), 0.2, dtype=torch.float64))
         assert model(rotations, betas).vertices.shape == (1, COUNT, 3)
         assert model.tip_vertices == TIP_VERTICES['right']
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_forward_of_a_mano_file_is_fact_sheet_3_1(tmp_path, chumpy, side: str):
+    """Pickle to keypoints against plain NumPy: blend shapes row by row, chain, skinning, mean pose, tips by side."""
+    values = numbers()
+    path = tmp_path / f'MANO_{side.upper()}.pkl'
+    path.write_bytes(python2_pickle(mano_content(chumpy, values)))
+    model = load_hand_model(path, side, dtype=torch.float64)
+    rng = np.random.default_rng(5)
+    betas, coefficients, wrist = rng.normal(size=10), 0.2 * rng.normal(size=6), rng.normal(size=3)
+    rotations = model.pose_space.from_pca(*(torch.from_numpy(value)[None] for value in (coefficients, wrist)))
+    found = model(rotations, torch.from_numpy(betas)[None])
+
+    fingers = coefficients @ values['hands_components'][:6] + values['hands_mean']
+    turns = Rotation.from_rotvec(np.concatenate([wrist, fingers]).reshape(16, 3)).as_matrix()
+    shapedirs = values['shapedirs'][:, :, :10] * np.array([1 if side == 'right' else -1, 1, 1])[:, None]
+    shaped = values['v_template'] + shapedirs @ betas
+    joints = values['J_regressor'] @ shaped
+    for number, turn in enumerate(turns[1:]):
+        for row in range(3):
+            for column in range(3):
+                feature = turn[row, column] - (row == column)
+                shaped = shaped + feature * values['posedirs'][:, :, 9 * number + 3 * row + column]
+    world = []
+    for j, parent in enumerate(JOINT_PARENTS):
+        if j == 0:
+            world.append((turns[0], joints[0]))
+        else:
+            above, place = world[parent]
+            world.append((above @ turns[j], above @ (joints[j] - joints[parent]) + place))
+    vertices = sum(
+        values['weights'][:, j, None] * ((shaped - joints[j]) @ turn.T + place) for j, (turn, place) in enumerate(world)
+    )
+    places = np.array([place for _, place in world])
+    tips = vertices[[745, 317, 444 if side == 'right' else 445, 556, 673]]
+    np.testing.assert_allclose(found.vertices[0], vertices, atol=1e-11)
+    np.testing.assert_allclose(found.joints[0], places, atol=1e-11)
+    keypoints = np.concatenate([places, tips])[list(KEYPOINTS_FROM_JOINTS_AND_TIPS)]
+    np.testing.assert_allclose(found.keypoints[0], keypoints, atol=1e-11)
+
+
+def test_files_without_pose_statistics_are_read(tmp_path, chumpy):
+    content = mano_content(chumpy, numbers())
+    for key in ('hands_mean', 'hands_components', 'hands_coeffs'):
+        del content[key]
+    path = tmp_path / 'MANO_RIGHT.pkl'
+    path.write_bytes(python2_pickle(content))
+    found = read_mano(path)
+    assert found.pose_mean is found.pose_components is found.pose_deviations is None
+    path.write_bytes(python2_pickle({**content, 'hands_coeffs': np.zeros((4, 6))}))
+    assert read_mano(path).pose_deviations is None
+
+
+def test_tips_of_ones_own(tmp_path, chumpy):
+    path = tmp_path / 'MANO_RIGHT.pkl'
+    path.write_bytes(python2_pickle(mano_content(chumpy, numbers())))
+    own = (744, 320, 443, 555, 672)
+    for side in ('right', 'left'):
+        model = load_hand_model(path, side, dtype=torch.float64, tip_vertices=own)
+        assert model.tip_vertices == own
+        hand = model(axis_angle_to_matrix(torch.full((1, 16, 3), 0.2).double()), torch.ones(1, 10).double())
+        torch.testing.assert_close(hand.keypoints[0, [4, 8, 12, 16, 20]], hand.vertices[0, list(own)])
+    assert load_hand_model(path).tip_vertices == TIP_VERTICES['right'], 'what was read before is not changed'
+    for bad, words in (
+        ((1, 2, 3), 'tip_vertices must be 5'),
+        ((0, 1, 2, 3, 778), '778 vertices'),
+        ((0.5,) * 5, 'integers'),
+    ):
+        with pytest.raises(HandModelError, match=words):
+            load_hand_model(path, tip_vertices=bad)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_a_sign_error_can_be_seen(side: str):
+    """On the open hand, whose betas are standard deviations of people as MANO's are."""
+    right = read_npz(OPEN_HAND)
+    hand = right if side == 'right' else mirror_parameters(right)
+    assert length_width_correlation(hand) == pytest.approx(0.76, abs=0.01)
+    wrong = repair_shapedirs(hand)
+    assert length_width_correlation(wrong) == pytest.approx(-0.72, abs=0.01)
+    assert length_width_correlation(dataclasses.replace(hand, shapedirs=0 * hand.shapedirs)) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        warn_of_wrong_signs(hand, repaired=True)
+    with pytest.warns(HandModelWarning, match=r'without the repair.*-0\.72.*try repair_left=True'):
+        warn_of_wrong_signs(wrong, repaired=False)
+
+
+@pytest.mark.parametrize('mended', [False, True], ids=['as published', 'mended by somebody'])
+def test_the_wrong_choice_for_a_left_file_warns(tmp_path, chumpy, mended: bool):
+    values = numbers()
+    # The first 16 vertices are the joints: fingers along x, palm across; two directions in which all of it grows.
+    values['J_regressor'] = np.eye(16, COUNT)
+    values['v_template'][:16] = 0
+    values['v_template'][[5, 6]] = [[0.09, 0, 0.001], [0.12, 0, 0.002]]
+    values['v_template'][[1, 7]] = [[0.08, 0, 0.03], [0.07, 0, -0.03]]
+    values['shapedirs'] = values['v_template'][:, :, None] * np.r_[1, 0.5, np.zeros(18)]
+    if not mended:
+        values['shapedirs'][:, 0] *= -1
+    path = tmp_path / 'MANO_LEFT.pkl'
+    path.write_bytes(python2_pickle(mano_content(chumpy, values)))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        right_choice = read_mano(path, 'left', repair_left=not mended)
+    assert length_width_correlation(right_choice) > 0.9
+    with pytest.warns(HandModelWarning, match=rf'MANO_LEFT\.pkl.*try repair_left={not mended}'):
+        read_mano(path, 'left', repair_left=mended)
 
 
 def test_left_file_has_its_signs_mended_unless_told_not_to(tmp_path, chumpy):
@@ -263,6 +389,8 @@ def test_a_missing_key_is_named(tmp_path, chumpy, key: str):
         ('weights', 'lbs'),
         ('kintree_table', np.zeros((2, 24), int)),
         ('kintree_table', np.zeros((2, 16), int)),
+        ('hands_mean', np.zeros(48)),
+        ('hands_components', np.zeros((6, 45))),
     ],
 )
 def test_a_wrong_shape_is_named(tmp_path, chumpy, key: str, value: object):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from made_up_hand import VERTICES, made_up_parameters, plain_skinning, random_pose
 
 from minimal_hand_core import hand as hand_package
 from minimal_hand_core.hand import (
@@ -24,64 +25,23 @@ from minimal_hand_core.hand import (
     mirror_parameters,
     mirror_points,
     mirror_rotations,
+    read_npz,
 )
 
-VERTICES = 40
 
-
-def made_up_parameters(seed: int = 3, posed: bool = True) -> HandParameters:
-    """A model of random numbers: nothing in it is symmetric, small or zero by chance."""
-    rng = np.random.default_rng(seed)
-    weights = rng.random((VERTICES, NUM_JOINTS))
-    regressor = rng.random((NUM_JOINTS, VERTICES))
-    return HandParameters(
-        side='right',
-        vertices=rng.normal(size=(VERTICES, 3)),
-        faces=rng.integers(0, VERTICES, (30, 3)),
-        weights=weights / weights.sum(axis=1, keepdims=True),
-        shapedirs=0.1 * rng.normal(size=(VERTICES, 3, NUM_BETAS)),
-        posedirs=0.05 * rng.normal(size=(VERTICES, 3, 135)) if posed else None,
-        joint_regressor=regressor / regressor.sum(axis=1, keepdims=True),
-        tip_vertices=rng.permutation(VERTICES)[:5],
-    )
-
-
-def random_pose(batch: int, seed: int = 0, size: float = 0.6) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    vectors = size * torch.randn(batch, NUM_JOINTS, 3, generator=generator, dtype=torch.float64)
-    return axis_angle_to_matrix(vectors), torch.randn(batch, NUM_BETAS, generator=generator, dtype=torch.float64)
-
-
-def plain_skinning(hand: HandParameters, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fact sheet 3.1 word by word, with 4×4 matrices and loops."""
-    shaped = hand.vertices + hand.shapedirs @ betas
-    joints = hand.joint_regressor @ shaped
-    if hand.posedirs is not None:
-        shaped = shaped + hand.posedirs @ (rotations[1:] - np.eye(3)).ravel()
-    world = []
-    for j in range(NUM_JOINTS):
-        local = np.eye(4)
-        local[:3, :3] = rotations[j]
-        local[:3, 3] = joints[j] if j == 0 else joints[j] - joints[JOINT_PARENTS[j]]
-        world.append(local if j == 0 else world[JOINT_PARENTS[j]] @ local)
-    vertices = np.zeros_like(shaped)
-    for j in range(NUM_JOINTS):
-        moved = (shaped - joints[j]) @ world[j][:3, :3].T + world[j][:3, 3]
-        vertices += hand.weights[:, j, None] * moved
-    return vertices, np.array([m[:3, 3] for m in world])
-
-
-@pytest.mark.parametrize('posed', [True, False])
-def test_forward_agrees_with_plain_skinning(posed: bool):
+@pytest.mark.parametrize('gradient', [True, False], ids=['skinning', 'kernel'])
+@pytest.mark.parametrize('posed', [True, False], ids=['blend shapes', 'none'])
+def test_forward_agrees_with_plain_skinning(posed: bool, gradient: bool):
     parameters = made_up_parameters(posed=posed)
     rotations, betas = random_pose(3)
-    output = HandModel(parameters, torch.float64)(rotations, betas)
+    translation = torch.tensor([[0.1, -2, 3], [0, 0, 0], [5, 6, 7]], dtype=torch.float64)
+    output = HandModel(parameters, torch.float64)(rotations, betas.requires_grad_(gradient), translation)
+    assert output.vertices.requires_grad is gradient
     for i in range(3):
-        vertices, joints = plain_skinning(parameters, rotations[i].numpy(), betas[i].numpy())
-        np.testing.assert_allclose(output.vertices[i].numpy(), vertices, atol=1e-12)
-        np.testing.assert_allclose(output.joints[i].numpy(), joints, atol=1e-12)
-        both = np.concatenate([joints, vertices[parameters.tip_vertices]])
-        np.testing.assert_allclose(output.keypoints[i].numpy(), both[list(KEYPOINTS_FROM_JOINTS_AND_TIPS)], atol=1e-12)
+        vertices, joints = plain_skinning(parameters, rotations[i].numpy(), betas[i].detach().numpy())
+        keypoints = np.concatenate([joints, vertices[parameters.tip_vertices]])[list(KEYPOINTS_FROM_JOINTS_AND_TIPS)]
+        for found, expected in zip(output, (vertices, joints, keypoints)):
+            np.testing.assert_allclose(found[i].detach().numpy(), expected + translation[i].numpy(), atol=1e-12)
 
 
 def test_float32_stays_close_to_float64():
@@ -178,19 +138,65 @@ def test_bone_ratios_by_hand():
 @pytest.mark.parametrize(
     ('rotations', 'betas', 'translation', 'words'),
     [
-        ((2, 16, 3), (2, 10), None, 'rotations'),
-        ((2, 15, 3, 3), (2, 10), None, 'rotations'),
-        ((2, 16, 3, 3), (2, 9), None, 'betas'),
-        ((2, 16, 3, 3), (3, 10), None, 'betas'),
-        ((2, 16, 3, 3), (10,), None, 'betas'),
-        ((2, 16, 3, 3), (2, 10), (2, 4), 'translation'),
+        ((2, 16, 3), (2, 10), None, r'rotations: expected shape \(B, 16, 3, 3\), found \(2, 16, 3\)'),
+        ((16, 3, 3), (1, 10), None, r'rotations: expected shape \(B, 16, 3, 3\), found \(16, 3, 3\)'),
+        ((2, 15, 3, 3), (2, 10), None, r'rotations: expected shape \(B, 16, 3, 3\), found \(2, 15, 3, 3\)'),
+        ((0, 16, 3, 3), (0, 10), None, r'rotations: expected shape \(B, 16, 3, 3\), found \(0, 16, 3, 3\)'),
+        ((2, 16, 3, 3), (2, 9), None, r'betas: expected shape \(2, 10\), found \(2, 9\)'),
+        ((2, 16, 3, 3), (3, 10), None, r'betas: expected shape \(2, 10\), found \(3, 10\)'),
+        ((2, 16, 3, 3), (10,), None, r'betas: expected shape \(2, 10\), found \(10\)'),
+        ((2, 16, 3, 3), (0, 10), None, r'betas: expected shape \(2, 10\), found \(0, 10\)'),
+        ((2, 16, 3, 3), (2, 10), (2, 4), r'translation: expected shape \(2, 3\), found \(2, 4\)'),
+        ((2, 16, 3, 3), (2, 10), (3, 3), r'translation: expected shape \(2, 3\), found \(3, 3\)'),
+        ((2, 16, 3, 3), (2, 10), (3,), r'translation: expected shape \(2, 3\), found \(3\)'),
     ],
 )
 def test_wrong_shapes_are_named(rotations, betas, translation, words: str):
     model = HandModel(made_up_parameters())
     arguments = [torch.zeros(shape) for shape in (rotations, betas, translation) if shape is not None]
-    with pytest.raises(ValueError, match=words):
-        model(*arguments)
+    for call in (model, model.keypoints):
+        with pytest.raises(ValueError, match=words):
+            call(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda value: value.double(), 'expected torch.float32 as the hand model, found torch.float64'),
+        (lambda value: value.half(), 'expected torch.float32 as the hand model, found torch.float16'),
+        (lambda value: value.long(), 'expected torch.float32 as the hand model, found torch.int64'),
+        (lambda value: value.numpy(), 'expected a tensor of torch.float32, found ndarray; torch.as_tensor'),
+        (lambda value: value.tolist(), 'expected a tensor of torch.float32, found list'),
+        (lambda value: value.to('meta'), 'expected on cpu as the hand model, found on meta'),
+    ],
+)
+def test_wrong_kinds_are_named(change, words: str):
+    model = HandModel(made_up_parameters())
+    arguments = {'rotations': torch.zeros(1, 16, 3, 3), 'betas': torch.zeros(1, 10), 'translation': torch.zeros(1, 3)}
+    for name, value in arguments.items():
+        with pytest.raises(ValueError, match=f'{name}: {words}'):
+            model(**{**arguments, name: change(value)})
+    for rest in (model.rest_joints, model.rest_keypoints, model.bone_ratios):
+        with pytest.raises(ValueError, match=f'betas: {words}'):
+            rest(change(arguments['betas']))
+
+
+def test_other_precisions_are_refused():
+    with pytest.raises(ValueError, match='dtype: expected torch.float32 or torch.float64, found torch.float16'):
+        load_hand_model(dtype=torch.float16)
+
+
+def test_keypoints_alone_and_centred():
+    model = HandModel(made_up_parameters(), torch.float64)
+    rotations, betas = random_pose(3)
+    translation = torch.ones(1, 3, dtype=torch.float64)
+    hand = model(rotations, betas, translation)
+    torch.testing.assert_close(model.keypoints(rotations, betas, translation), hand.keypoints)
+    for keypoint in (9, 0):
+        moved = hand.centred(keypoint) if keypoint != 9 else hand.centred()
+        torch.testing.assert_close(moved.keypoints[:, keypoint], torch.zeros(3, 3, dtype=torch.float64))
+        for before, after in zip(hand, moved):
+            torch.testing.assert_close(after, before - hand.keypoints[:, keypoint, None])
 
 
 def test_state_dict_is_empty():
@@ -212,6 +218,9 @@ def test_state_dict_is_empty():
         ('tip_vertices', np.array([0, 1, 2, 3, -1]), 'tip_vertices'),
         ('vertices', np.full((VERTICES, 3), np.nan), 'not finite'),
         ('weights', np.full((VERTICES, 16), 'x'), 'weights'),
+        ('pose_mean', np.zeros(48), 'pose_mean must be 45 numbers'),
+        ('pose_components', np.zeros((6, 45)), 'pose_components must be 45×45 numbers'),
+        ('pose_deviations', np.full(45, np.nan), 'pose_deviations.*not finite'),
     ],
 )
 def test_bad_parameters_are_named(field: str, value: object, words: str):
@@ -237,9 +246,18 @@ def test_mirrored_model_is_the_mirror_image():
     for a, b in zip(one, other):
         torch.testing.assert_close(b, mirror_points(a))
     torch.testing.assert_close(torch.linalg.det(mirror_rotations(rotations)), torch.ones(2, 16, dtype=torch.float64))
-    back = mirror_parameters(mirrored)
-    for field in ('vertices', 'faces', 'shapedirs', 'posedirs', 'weights'):
-        np.testing.assert_array_equal(getattr(back, field), getattr(parameters, field))
+
+
+@pytest.mark.parametrize('name', ['made up', 'open'])
+def test_mirroring_twice_changes_no_bit(name: str):
+    parameters = made_up_parameters() if name == 'made up' else read_npz(OPEN_HAND)
+    back = mirror_parameters(mirror_parameters(parameters))
+    for field in dataclasses.fields(parameters):
+        before, after = getattr(parameters, field.name), getattr(back, field.name)
+        if isinstance(before, np.ndarray):
+            assert before.dtype == after.dtype and before.tobytes() == after.tobytes(), field.name
+        else:
+            assert before == after, field.name
 
 
 def test_mirror_takes_numpy_and_keeps_dtype():
@@ -250,9 +268,8 @@ def test_mirror_takes_numpy_and_keeps_dtype():
 
 
 def save_npz(path, parameters: HandParameters, **changes) -> None:
-    fields = ('vertices', 'faces', 'weights', 'shapedirs', 'posedirs', 'joint_regressor', 'tip_vertices')
-    arrays = {field: getattr(parameters, field) for field in fields}
-    arrays = {'side': parameters.side, **arrays, **changes}
+    fields = [field.name for field in dataclasses.fields(parameters) if field.name != 'name']
+    arrays = {**{field: getattr(parameters, field) for field in fields}, **changes}
     np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
 
 
@@ -266,6 +283,9 @@ def test_npz_of_ones_own(tmp_path):
     left = load_hand_model(str(tmp_path / 'own.npz'), 'left', dtype=torch.float64)
     assert left.side == 'left'
     torch.testing.assert_close(left(mirror_rotations(rotations), betas).vertices, mirror_points(expected.vertices))
+    torch.testing.assert_close(mirror_rotations(left.pose_space.mean()), loaded.pose_space.mean())
+    save_npz(tmp_path / 'bare.npz', parameters, posedirs=None, pose_mean=None, pose_components=None)
+    assert load_hand_model(tmp_path / 'bare.npz').pose_space.mean_vector is None
 
 
 def test_npz_lacking_an_array_is_named(tmp_path):

