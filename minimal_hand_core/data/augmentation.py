@@ -6,7 +6,7 @@ the generator that is handed in, so a crop depends on its seed alone and not on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ import numpy as np
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
 from minimal_hand_core.tracking.crop import CROP_FACTOR, CROP_SIZE, Crop, keypoints_crop
+
+_NOWHERE = -1e4
+"""Where a joint is put that is absent or not labelled, pixels: far from every map."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,12 @@ class TrainingCrop:
         image: (128, 128, 3) uint8 RGB.
         uv: (21, 2) float32 pixels of the crop; may lie outside it.
         xyz: (21, 3) float32 network units, (X − X9)/|X9 − X0|; zeros when unknown.
-        weight: (21,) float32, weight of each joint's 2D label; a joint outside the crop counts as seen to be absent.
-        weight_3d: float, weight of the 3D labels; 0 when unknown.
+        weight: (21,) float32, weight of each joint's 2D label, 0 where it is not labelled; a joint outside the crop
+            counts as seen to be absent.
+        weight_3d: float, weight of the 3D labels; 0 when unknown, even of a single joint.
         hand: False for a picture without a hand: then every joint is absent.
+        visible: (21,) bool, as `Sample.visible`: joints that are labelled but hidden or doubtful keep their weight, and
+            a recipe may take it from them.
     """
 
     image: np.ndarray
@@ -35,6 +41,7 @@ class TrainingCrop:
     weight: np.ndarray
     weight_3d: float
     hand: bool
+    visible: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def plain_crop(sample: Sample, factor: float = CROP_FACTOR) -> tuple[TrainingCro
     Returns:
         the crop, where it lies in the picture, and whether it was mirrored (left hands).
     """
-    crop = keypoints_crop(sample.keypoints_px, factor)
+    crop = keypoints_crop(extent(sample), factor)
     mirror = sample.side == 'left'
     return _cut(sample, crop, mirror), crop, mirror
 
@@ -93,7 +100,7 @@ def varied_crop(
         backdrop: (128, 128, 3) uint8 BGR picture to show where the crop reaches beyond the sample's own picture; grey
             when None. Without it "a tilted square on grey" would come to mean "hand".
     """
-    box = keypoints_crop(sample.keypoints_px)
+    box = keypoints_crop(extent(sample))
     factor = float(np.exp(rng.uniform(*np.log(variation.scale))))
     if rng.random() < variation.far:
         factor = float(rng.uniform(variation.scale[1], variation.far_scale))
@@ -109,12 +116,12 @@ def varied_crop(
         _fill_outside(image, sample.image.shape, crop, mirror, backdrop)
     image = vary_looks(image, rng, variation)
     weight_3d = cut.weight_3d if sample.side is not None else 0.0
-    return TrainingCrop(image, cut.uv, cut.xyz, cut.weight, weight_3d, True)
+    return replace(cut, image=image, weight_3d=weight_3d)
 
 
 def negative_crop(image: np.ndarray, rng: np.random.Generator, variation: Variation) -> TrainingCrop:
     """A picture without a hand, (128, 128, 3) uint8 BGR: every joint is absent."""
-    nowhere = np.full((NUM_KEYPOINTS, 3), -1e4, np.float32)
+    nowhere = np.full((NUM_KEYPOINTS, 3), _NOWHERE, np.float32)
     return TrainingCrop(
         image=vary_looks(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), rng, variation),
         uv=nowhere[:, :2],
@@ -122,7 +129,14 @@ def negative_crop(image: np.ndarray, rng: np.random.Generator, variation: Variat
         weight=np.ones(NUM_KEYPOINTS, np.float32),
         weight_3d=0.0,
         hand=False,
+        visible=np.zeros(NUM_KEYPOINTS, bool),
     )
+
+
+def extent(sample: Sample) -> np.ndarray:
+    """(n, 2) pixels of the points that span the hand: `extent_px` where the sample has it, else what is labelled."""
+    points = sample.keypoints_px if sample.extent_px is None else sample.extent_px
+    return points[np.isfinite(points).all(axis=1)]
 
 
 def _fill_outside(
@@ -138,10 +152,11 @@ def _fill_outside(
 
 
 def _cut(sample: Sample, crop: Crop, mirror: bool) -> TrainingCrop:
-    uv = crop.to_crop(sample.keypoints_px, mirror=mirror)
+    labelled = np.isfinite(sample.keypoints_px).all(axis=1)
+    uv = np.where(labelled[:, None], crop.to_crop(sample.keypoints_px, mirror=mirror), _NOWHERE)
     xyz = np.zeros((NUM_KEYPOINTS, 3))
     weight_3d = 0.0
-    if sample.keypoints_m is not None:
+    if sample.keypoints_m is not None and np.isfinite(sample.keypoints_m).all():
         xyz = network_coordinates(sample.keypoints_m)
         # The crop's axes in the picture are (cos, sin) and (−sin, cos); turning about the optical axis by the same
         # angle keeps 2D and 3D consistent. It is exact for a camera that looks at the crop's centre.
@@ -154,9 +169,10 @@ def _cut(sample: Sample, crop: Crop, mirror: bool) -> TrainingCrop:
         image=crop.extract(sample.image, mirror=mirror),
         uv=uv.astype(np.float32),
         xyz=xyz.astype(np.float32),
-        weight=np.full(NUM_KEYPOINTS, sample.weight, np.float32),
+        weight=np.where(labelled, sample.weight, 0).astype(np.float32),
         weight_3d=weight_3d,
         hand=True,
+        visible=sample.visible,
     )
 
 

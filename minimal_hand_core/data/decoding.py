@@ -56,11 +56,29 @@ def load_picture(path: Path | str) -> np.ndarray:
     Raises:
         PictureError: as decode_picture, or the file cannot be read; the message begins with the path.
     """
+    return decode_picture(_bytes_of(path), str(path))
+
+
+def load_mask(path: Path | str) -> np.ndarray:
+    """Read one picture of labels, (H, W) uint8: its values as they are, the first channel of several.
+
+    Raises:
+        PictureError: the file cannot be read, is cut off, not a picture, or has more than 8 bits per channel.
+    """
+    data = _bytes_of(path)
+    if data.size == 0 or _is_cut_off(data.tobytes()):
+        raise PictureError(f'{path} is empty or cut off')
+    mask = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if mask is None or mask.dtype != np.uint8:
+        raise PictureError(f'{path} is no picture with 8 bits per channel')
+    return mask if mask.ndim == 2 else np.ascontiguousarray(mask[..., 0])
+
+
+def _bytes_of(path: Path | str) -> np.ndarray:
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        return np.frombuffer(Path(path).read_bytes(), np.uint8)
     except OSError as error:
         raise PictureError(f'{path} cannot be read: {error.strerror}') from None
-    return decode_picture(data, str(path))
 
 
 def _is_cut_off(raw: bytes) -> bool:

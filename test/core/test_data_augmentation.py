@@ -1,5 +1,7 @@
 """Training crops: labels move with pixels, in 2D and in 3D, whatever is drawn."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -143,3 +145,35 @@ def test_network_coordinates_have_the_root_at_zero_and_unit_length():
     assert np.linalg.norm(xyz[0]) == pytest.approx(1)
     with pytest.raises(ValueError, match='coincide'):
         network_coordinates(np.zeros((21, 3)))
+
+
+def test_joints_without_a_label_have_no_weight_and_leave_the_rest_alone():
+    whole = _sample()
+    points = whole.keypoints_px.copy()
+    points[[3, 20]] = np.nan
+    visible = np.ones(21, bool)
+    visible[[3, 20, 7]] = False
+    partial = replace(whole, keypoints_px=points, visible=visible)
+    crop = plain_crop(partial, factor=1.5)[0]
+    assert crop.weight[[3, 20]].tolist() == [0, 0] and crop.weight.sum() == 19
+    assert np.isfinite(crop.uv).all() and (crop.uv[[3, 20]] < -1000).all()
+    np.testing.assert_array_equal(crop.visible, visible)
+    assert crop.weight_3d == 1
+    varied = varied_crop(partial, np.random.default_rng(1), Variation(**PLAIN_LOOKS))
+    assert np.isfinite(varied.uv).all() and varied.weight[3] == 0 and varied.weight[4] == 1
+
+
+def test_3d_labels_with_gaps_teach_nothing():
+    sample = _sample()
+    joints = sample.keypoints_m.copy()
+    joints[5] = np.nan
+    crop = plain_crop(replace(sample, keypoints_m=joints))[0]
+    assert crop.weight_3d == 0 and not crop.xyz.any() and crop.weight.all()
+
+
+def test_tips_are_cropped_by_the_extent_that_comes_with_them():
+    whole = _sample()
+    tips = np.full((21, 2), np.nan)
+    tips[[4, 8, 12, 16, 20]] = whole.keypoints_px[[4, 8, 12, 16, 20]]
+    sample = replace(whole, keypoints_px=tips, extent_px=whole.keypoints_px)
+    np.testing.assert_array_equal(plain_crop(sample)[0].image, plain_crop(whole)[0].image)

@@ -1,12 +1,15 @@
 """The reader of labelled photos, on small folders written here in the native layout."""
 
 import json
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
-from minimal_hand_core.data.real_hands import DatasetError, RealHands, is_validation
+from minimal_hand_core.data import held_out
+from minimal_hand_core.data.datasets.real_hands import RealHands
+from minimal_hand_core.data.datasets.tree import DatasetError
 from minimal_hand_core.tracking.picture import PictureError
 
 
@@ -27,7 +30,10 @@ def _record(number, **changes):
 def _folder(root, records, pictures=True):
     (root / 'images/subhih').mkdir(parents=True)
     (root / 'labels.json').write_text(json.dumps(records))
-    if pictures:
+    if pictures == 'empty':
+        for record in records:
+            (root / record['file']).touch()
+    elif pictures:
         for record in records:
             cv2.imwrite(str(root / record['file']), np.full((120, 110, 3), (10, 90, 200), np.uint8))
     return root
@@ -55,19 +61,19 @@ def test_stretched_sources_teach_no_3d(tmp_path):
 
 def test_splits_are_disjoint_and_keep_groups_together(tmp_path):
     records = [_record(i, near_dup_group=f'group_{i // 3}') for i in range(300)]
-    root = _folder(tmp_path, records, pictures=False)
+    root = _folder(tmp_path, records, pictures='empty')
     groups = {
         split: {r['near_dup_group'] for r in RealHands(root, split).records} for split in ('train', 'validation', 'all')
     }
     assert groups['train'] | groups['validation'] == groups['all']
     assert not groups['train'] & groups['validation']
-    assert all(is_validation(group) for group in groups['validation'])
+    assert all(zlib.crc32(group.encode()) % 10 == 0 for group in groups['validation']), 'the rule of the README'
     assert 0.02 < len(groups['validation']) / len(groups['all']) < 0.25
 
 
 def test_left_out_sources_and_tiers_are_gone(tmp_path):
     records = [_record(1), _record(2, source='loris'), _record(3, tier='B')]
-    root = _folder(tmp_path, records, pictures=False)
+    root = _folder(tmp_path, records)
     assert [r['file'] for r in RealHands(root, 'all', tiers='A', leave_out=['loris']).records] == [records[0]['file']]
 
 
@@ -89,8 +95,19 @@ def test_a_malformed_record_is_named(tmp_path, changes, message):
 
 
 def test_a_missing_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(DatasetError, match=r'labels\.json is missing; expected a folder'):
+    with pytest.raises(DatasetError, match=r'(?s)labels\.json is missing.*images/SOURCE'):
         RealHands(tmp_path / 'nowhere')
+
+
+def test_missing_pictures_are_an_error_or_left_out_when_asked(tmp_path):
+    records = [_record(1), _record(2)]
+    root = _folder(tmp_path, records)
+    (root / records[1]['file']).unlink()
+    with pytest.raises(DatasetError, match=r'00002\.jpg is missing; 1 of 2 pictures are not there'):
+        RealHands(root, 'all')
+    hands = RealHands(root, 'all', partial=True)
+    assert [hands.key(row) for row in range(len(hands))] == [records[0]['file']]
+    assert hands.report == ['1 of 2 pictures are not there and left out']
 
 
 def test_broken_json_and_wrong_split_are_errors(tmp_path):
@@ -111,6 +128,7 @@ def test_an_unreadable_picture_is_an_error_that_names_it(tmp_path):
 
 def test_the_shared_photos_have_the_counts_of_their_readme(shared_path):
     root = shared_path('data/real_hands')
-    assert len(RealHands(root, 'all')) == 5611
-    assert len(RealHands(root, 'validation')) == 565
-    assert len(RealHands(root, 'all', tiers='A')) == 5176
+    hands = RealHands(root, 'all')
+    assert len(hands) == 5611
+    assert held_out(hands).sum() == 565
+    assert sum(record['tier'] == 'A' for record in hands.records) == 5176

@@ -2,20 +2,26 @@
 
 The labels are a list of records, one per crop, as in the folder's own README: `file`, `source`, `tier` (A or B),
 `keypoints_px` 21×2, `world_m` 21×3 (metres, root-relative, scale not true), `near_dup_group`, `side` (right, left or
-null). They come from another detector, not from people, so they carry a low weight where that detector was unsure,
-and their 3D is weaker still: its proportions are wrong in the sources that were stretched to squares.
+null). They come from another detector (MediaPipe Hands), not from people, so they carry a low weight where that
+detector was unsure, and their 3D is weaker still: its proportions are wrong in the sources that were stretched to
+squares.
+
+Source and licences: five permissively licensed repositories, named with their makers in the folder's ATTRIBUTION.md.
+5,611 crops; splits `train` (5,046), `validation` (565: a tenth of the near-duplicate groups) and `all`. No intrinsics;
+`keypoints_m` is root-relative with the middle MCP at the origin. All 21 keypoints count as `visible`.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minimal_hand_core.data.datasets.dataset import choose
+from minimal_hand_core.data.datasets.holdout import is_held_out
+from minimal_hand_core.data.datasets.tree import DatasetError, Tree, present
 from minimal_hand_core.data.decoding import load_picture
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS
@@ -24,15 +30,14 @@ STRETCHED_SOURCES = frozenset({'lebanese', 'asl_letters'})
 _TIER_WEIGHT = {'A': 1.0, 'B': 0.5}
 _WEIGHT_3D = 0.3
 SPLITS = ('train', 'validation', 'all')
-
-
-class DatasetError(ValueError):
-    """A data folder is missing, incomplete or malformed; the message names the file and what was expected."""
-
-
-def is_validation(group: str) -> bool:
-    """True for the tenth of the near-duplicate groups that is held back, so that near copies stay together."""
-    return zlib.crc32(group.encode()) % 10 == 0
+TREE = Tree(
+    'A folder of labelled photos',
+    """
+real_hands/                    <- root
+    labels.json
+    images/SOURCE/*.jpg
+""",
+)
 
 
 class RealHands(Sequence[Sample]):
@@ -43,29 +48,54 @@ class RealHands(Sequence[Sample]):
         split: 'train', 'validation' (a tenth, by near-duplicate group) or 'all'.
         tiers: label grades to keep.
         leave_out: names of sources to drop.
+        partial: go on without pictures that are not there; how many stands in `report`.
 
     Raises:
-        DatasetError: no such folder, a missing or malformed `labels.json`, an unknown split, or nothing left.
+        DatasetError: no such folder, a missing picture, a missing or malformed `labels.json`, an unknown split, or
+            nothing left.
     """
 
     def __init__(
-        self, root: Path | str, split: str = 'train', *, tiers: str = 'AB', leave_out: Sequence[str] = ()
+        self,
+        root: Path | str,
+        split: str = 'train',
+        *,
+        tiers: str = 'AB',
+        leave_out: Sequence[str] = (),
+        partial: bool = False,
     ) -> None:
         self.root = Path(root)
-        if split not in SPLITS:
-            raise DatasetError(f'split is {split!r}; choose one of {", ".join(SPLITS)}')
+        self.split = split
+        self.report: list[str] = []
+        choose('real_hands: split', split, SPLITS)
         self.records = [
             record
             for record in _read_labels(self.root)
             if record['tier'] in tiers
             and record['source'] not in leave_out
-            and (split == 'all' or is_validation(record['near_dup_group']) == (split == 'validation'))
+            and (split == 'all' or is_held_out(record['near_dup_group']) == (split == 'validation'))
         ]
+        there = present(self.root, (record['file'] for record in self.records))
+        if not there.all():
+            first = self.records[int(np.argmin(there))]['file']
+            note = f'{int((~there).sum())} of {len(there)} pictures are not there'
+            if not partial:
+                raise TREE.missing(self.root / first, f'{note}; give partial=True to go on without them')
+            self.records = [record for record, found in zip(self.records, there) if found]
+            self.report.append(f'{note} and left out')
         if not self.records:
             raise DatasetError(f'{self.root}: no picture in split {split!r} with tier in {tiers!r}')
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def key(self, row: int) -> str:
+        """The name of sample `row`, without reading its picture."""
+        return str(self.records[row]['file'])
+
+    def group(self, row: int) -> str:
+        """The near-duplicate group of sample `row`."""
+        return str(self.records[row]['near_dup_group'])
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[i] for i in range(len(self)))
@@ -95,12 +125,7 @@ class RealHands(Sequence[Sample]):
 
 def _read_labels(root: Path) -> list[dict[str, Any]]:
     path = root / 'labels.json'
-    if not path.is_file():
-        raise DatasetError(f'{path} is missing; expected a folder with labels.json and images/<source>/*.jpg')
-    try:
-        records = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise DatasetError(f'{path} is not valid JSON: {error}') from None
+    records = TREE.read_json(path)
     if not isinstance(records, list):
         raise DatasetError(f'{path} holds a {type(records).__name__}; expected a list of records')
     for i, record in enumerate(records):

@@ -1,0 +1,60 @@
+"""Rendered hands as data set splits, by seeds that never meet.
+
+Source: made on the spot by `data.synthetic`, licence of this project. Right hands only, exact labels, camera of the
+crop. `root` is a folder of background photos (nine tenths of them for 'train', the other tenth for 'validation' and
+'test'), or None for made-up backgrounds.
+
+| split | samples | size | seed |
+| --- | --- | --- | --- |
+| train | no end | 128 px | 10,000 |
+| validation | 500 | 256 px | 77 |
+| test | 5,000 | 256 px | 5 |
+
+Training crops are cut as varied as training wants them; the other two are centred on the hand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from minimal_hand_core.data.datasets.dataset import choose
+from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
+
+
+class _Split(NamedTuple):
+    seed: int
+    length: int
+    size: int
+    backgrounds: str
+    variation: SceneVariation | None
+
+
+_SPLITS = {
+    'train': _Split(10_000, 1 << 40, 128, 'train', None),
+    'validation': _Split(77, 500, 256, 'test', CENTRED),
+    'test': _Split(5, 5_000, 256, 'test', CENTRED),
+}
+SPLITS = tuple(_SPLITS)
+
+
+def open_rendered(
+    root: Path | str | None, split: str, *, length: int | None = None, size: int | None = None, seed: int = 0
+) -> SyntheticHands:
+    """A split of rendered hands.
+
+    Args:
+        root: folder of background photos, or None.
+        split: one of SPLITS.
+        length, size: other than the table's.
+        seed: added to the seed of 'train', so that runs differ; must be 0 for the fixed splits.
+
+    Raises:
+        DatasetError: an unknown split.
+        ValueError: no such folder, or a seed for a fixed split.
+    """
+    how = _SPLITS[choose('rendered: split', split, SPLITS)]
+    if seed and split != 'train':
+        raise ValueError(f'rendered: seed is {seed}; the {split} split is fixed, leave it 0')
+    photos = Backgrounds(root, split=how.backgrounds) if root is not None else None
+    return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, how.variation)
