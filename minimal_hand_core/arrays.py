@@ -48,14 +48,21 @@ def to_float64(value: ArrayLike, name: str) -> np.ndarray:
     """A float64 NumPy copy or view of value, off any device and graph.
 
     Raises:
-        ValueError: value is not numeric.
+        ValueError: value is not numeric, or complex.
     """
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        if value.is_complex():
+            raise ValueError(f'{name}: expected real numbers, found {value.dtype}')
+        return np.asarray(value.detach().to(device='cpu', dtype=torch.float64).numpy())
     try:
-        return np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        # Texts would be read as numbers and complex numbers cut to their real part.
+        if array.dtype.kind not in 'fiubO':
+            raise TypeError
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
-        raise ValueError(f'{name}: expected an array of numbers, found {type(value).__name__}') from error
+        found = f'array of {value.dtype}' if isinstance(value, np.ndarray) else type(value).__name__
+        raise ValueError(f'{name}: expected an array of numbers, found {found}') from error
 
 
 def restore(result: np.ndarray, like: ArrayLike) -> Any:

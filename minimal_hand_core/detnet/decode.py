@@ -82,7 +82,7 @@ def decode(output: DetNetOutput) -> DecodedHands:
     position, window = _refine(heat, ruler, peak)
 
     near = ((ruler - peak.unsqueeze(-1)).abs() <= CONFIDENCE_RADIUS).to(dtype)
-    confidence = ((near[:, 1:] @ heat).squeeze(1) * near[:, 0]).sum(dim=-1) / HEAT_MASS
+    confidence = ((near[:, 1:] @ heat)[:, 0] * near[:, 0]).sum(dim=-1) / HEAT_MASS
 
     weights = (heat * window[:, 1].unsqueeze(-1) * window[:, 0].unsqueeze(-2)).flatten(1)
     # Multiplying and summing is five times as fast as the matrix product for a single hand.
@@ -100,7 +100,7 @@ def _peak_cells(heat: torch.Tensor) -> torch.Tensor:
     """(N, 2) column and row of the highest cell of (N, size, size); of equal ones, the first in reading order."""
     # Row first, then the column within it: the same as argmax over all cells, which is not vectorised.
     row = heat.amax(dim=-1).argmax(dim=-1, keepdim=True)
-    cells = heat.gather(1, row.unsqueeze(-1).expand(-1, -1, heat.shape[-1])).squeeze(1)
+    cells = heat.gather(1, row.unsqueeze(-1).expand(-1, -1, heat.shape[-1]))[:, 0]
     return torch.cat((cells.argmax(dim=-1, keepdim=True), row), dim=-1)
 
 

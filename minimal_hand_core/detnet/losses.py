@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
 
@@ -27,6 +28,7 @@ class DetNetLoss(NamedTuple):
     heat: Tensor
     delta: Tensor
     location: Tensor
+    biomechanical: Tensor
 
 
 def small_loss(
@@ -38,6 +40,8 @@ def small_loss(
     *,
     delta_factor: float = 1.0,
     location_factor: float = 5.0,
+    biomechanics: BiomechanicalLoss | None = None,
+    biomechanical_factor: float = 1.0,
 ) -> DetNetLoss:
     """Loss of one batch.
 
@@ -47,6 +51,7 @@ def small_loss(
         xyz: (B, 21, 3) network units.
         weight: (B, 21) weight of each 2D label.
         weight_3d: (B,) weight of the 3D labels; 0 where there are none. A batch without any has 3D terms of 0.
+        biomechanics: adds its loss of the located hands, times biomechanical_factor; None leaves the term out.
     """
     heat, delta, location = logits
     b = heat.shape[0]
@@ -65,7 +70,18 @@ def small_loss(
     location_loss = _map_loss(location, xyz, share, weight_3d)
     delta_loss = _map_loss(delta, delta_targets(xyz, parents), share, weight_3d)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
-    return DetNetLoss(total, heat_loss.detach(), delta_loss.detach(), location_loss.detach())
+    biomechanical = torch.zeros_like(total)
+    if biomechanics is not None:
+        seen = (present > 0) & (weight > 0)
+        biomechanical = biomechanics(locate(location, share), seen).total
+        total = total + biomechanical_factor * biomechanical
+    parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
+    return DetNetLoss(total, *parts)
+
+
+def locate(maps: Tensor, share: Tensor) -> Tensor:
+    """The hand in location maps (B, 63, 32, 32), each joint's mean weighted by share (B, 21, 32, 32): (B, 21, 3)."""
+    return torch.einsum('bjchw,bjhw->bjc', maps.unflatten(1, (NUM_KEYPOINTS, 3)), share)
 
 
 def _map_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:

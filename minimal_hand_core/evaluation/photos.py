@@ -17,11 +17,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from minimal_hand_core.data.datasets.real_hands import SPLITS, RealHands
 from minimal_hand_core.data.decoding import load_picture
-from minimal_hand_core.data.real_hands import SPLITS, RealHands
 from minimal_hand_core.detnet.checkpoint import load_detnet
 from minimal_hand_core.drawing import contact_sheet, draw_skeleton, draw_text
-from minimal_hand_core.evaluation.keypoints2d import box_errors, pck
+from minimal_hand_core.evaluation.errors import box_errors
+from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import Predictions, predict
 
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(1, 31))

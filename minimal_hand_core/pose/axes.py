@@ -43,12 +43,13 @@ _INDEX_MCP, _LITTLE_MCP = FINGER_KEYPOINTS['index'][0], FINGER_KEYPOINTS['little
 
 @dataclass(frozen=True, eq=False)
 class JointAxes:
-    """Rest bones and rotation axes of one hand, in the model frame; unit vectors, float64.
+    """Rest bones and rotation axes of one hand or of many (leading dimensions …), in the model frame.
 
     Attributes:
-        bones: (5, 3, 3) rest direction of the bone that each joint turns, [finger, joint, xyz], thumb first.
-        flexion: (5, 3, 3) flexion axis of each joint, at right angles to its bone.
-        abduction: (5, 3) abduction axis of each finger's base joint; abduction turns the bone along ± flexion axis.
+        bones: (…, 5, 3, 3) rest direction of the bone that each joint turns, [finger, joint, xyz], thumb first; unit
+            vectors, float64, as the axes.
+        flexion: (…, 5, 3, 3) flexion axis of each joint, at right angles to its bone.
+        abduction: (…, 5, 3) abduction axis of each finger's base joint; it turns the bone along ± flexion axis.
     """
 
     bones: np.ndarray
@@ -57,74 +58,76 @@ class JointAxes:
 
     @classmethod
     def from_keypoints(cls, rest_keypoints: ArrayLike, side: str = 'right') -> JointAxes:
-        """Axes from the 21 keypoints of a flat hand, in any frame and unit.
+        """Axes from the 21 keypoints of flat hands, in any frame and unit.
 
         Fingers: the flexion axis is at right angles to the bone and to the palm's normal. Thumb: its plane of flexion
         is the plane of the palm turned by THUMB_PRONATION about the thumb's bone.
 
         Args:
-            rest_keypoints: (21, 3) rest pose.
+            rest_keypoints: (…, 21, 3) rest pose.
             side: 'right' or 'left'; keypoints alone do not tell the front of a flat hand from its back.
 
         Raises:
             ValueError: wrong shape, not finite, unknown side, or a zero-length bone or palm.
         """
         points = to_float64(rest_keypoints, 'rest_keypoints')
-        if points.shape != (NUM_KEYPOINTS, 3):
-            raise ValueError(f'rest_keypoints: expected shape (21, 3), found {describe_shape(points.shape)}')
+        if points.ndim < 2 or points.shape[-2:] != (NUM_KEYPOINTS, 3) or points.size == 0:
+            raise ValueError(f'rest_keypoints: expected shape (…, 21, 3), found {describe_shape(points.shape)}')
         check_finite(points, 'rest_keypoints')
         if side not in SIDES:
             raise ValueError(f'side: expected one of {", ".join(SIDES)}, found {side!r}')
 
-        forward = _unit(points[MIDDLE_MCP] - points[WRIST], 'wrist → middle_mcp')
-        radial = _across(_unit(points[_INDEX_MCP] - points[_LITTLE_MCP], 'little_mcp → index_mcp'), forward)
+        forward = _unit(points[..., MIDDLE_MCP, :] - points[..., WRIST, :], 'wrist → middle_mcp')
+        across = _unit(points[..., _INDEX_MCP, :] - points[..., _LITTLE_MCP, :], 'little_mcp → index_mcp')
+        radial = _across(across, forward)
         palmar = _cross(radial, forward) if side == 'right' else _cross(forward, radial)
-        chains = points[_CHAINS]
-        bones = _unit(chains[:, 1:] - chains[:, :-1], 'every finger bone')
-        first = bones[:, 0]
+        chains = points[..., _CHAINS, :]
+        bones = _unit(chains[..., 1:, :] - chains[..., :-1, :], 'every finger bone')
+        first = bones[..., 0, :]
 
         # `towards`: where flexion takes each finger; `outward`: roughly where abduction takes it.
-        towards = _across(np.broadcast_to(palmar, (5, 3)), first)
-        ulnar = _across(-radial, first[0])
-        normal = _cross(first[0], ulnar)
-        normal = normal * math.copysign(1.0, float(normal @ palmar))
-        towards[0] = math.cos(THUMB_PRONATION) * ulnar + math.sin(THUMB_PRONATION) * normal
-        outward = np.stack([normal, radial, radial, -radial, -radial])
+        towards = _across(np.broadcast_to(palmar[..., None, :], first.shape), first)
+        ulnar = _across(-radial, first[..., 0, :])
+        normal = _cross(first[..., 0, :], ulnar)
+        normal = normal * np.copysign(1.0, (normal * palmar).sum(-1, keepdims=True))
+        towards[..., 0, :] = math.cos(THUMB_PRONATION) * ulnar + math.sin(THUMB_PRONATION) * normal
+        outward = np.stack([normal, radial, radial, -radial, -radial], axis=-2)
 
         axis = _cross(first, towards)
         # Abduction goes along the flexion axis, so that the two make a universal joint; only its sense is chosen.
         sense = np.where((axis * outward).sum(-1, keepdims=True) < 0, -1.0, 1.0)
-        return cls(bones, _across(axis[:, None], bones), -sense * towards)
+        return cls(bones, _across(axis[..., None, :], bones), -sense * towards)
 
     @classmethod
     def from_model(cls, model: HandModel, betas: ArrayLike | None = None) -> JointAxes:
-        """Axes of a hand model's rest pose, of its mean shape or of betas (10,)."""
+        """Axes of a hand model's rest pose, of its mean shape or of betas (…, 10)."""
         offset, directions = (to_float64(part, 'rest_keypoint_basis') for part in model.rest_keypoint_basis())
         if betas is None:
             return cls.from_keypoints(offset, model.side)
         given = to_float64(betas, 'betas')
-        if given.shape != (NUM_BETAS,):
-            raise ValueError(f'betas: expected shape (10,), found {describe_shape(given.shape)}')
-        return cls.from_keypoints(offset + directions @ given, model.side)
+        if given.ndim < 1 or given.shape[-1] != NUM_BETAS:
+            raise ValueError(f'betas: expected shape (…, 10), found {describe_shape(given.shape)}')
+        shaped = offset + (directions @ given[..., None, :, None])[..., 0]
+        return cls.from_keypoints(shaped, model.side)
 
     @cached_property
     def towards(self) -> np.ndarray:
-        """(5, 3, 3) where positive flexion moves each bone, a unit vector across it."""
+        """(…, 5, 3, 3) where positive flexion moves each bone, a unit vector across it."""
         return _cross(self.flexion, self.bones)
 
     @cached_property
     def outward(self) -> np.ndarray:
-        """(5, 3) where positive abduction moves the first bone of each finger, a unit vector across it."""
-        return _cross(self.abduction, self.bones[:, 0])
+        """(…, 5, 3) where positive abduction moves the first bone of each finger, a unit vector across it."""
+        return _cross(self.abduction, self.bones[..., 0, :])
 
     @cached_property
     def flexion_turns(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rodrigues' two constant matrices of the flexion axes, each (5, 3, 3, 3): [axis]× and [axis]×²."""
+        """Rodrigues' two constant matrices of the flexion axes, each (…, 5, 3, 3, 3): [axis]× and [axis]×²."""
         return _turns(self.flexion)
 
     @cached_property
     def abduction_turns(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same of the abduction axes, each (5, 3, 3)."""
+        """The same of the abduction axes, each (…, 5, 3, 3)."""
         return _turns(self.abduction)
 
 

@@ -29,18 +29,22 @@ def best_rotation(source: np.ndarray, target: np.ndarray, out: np.ndarray) -> No
         for i in range(3):
             for j in range(3):
                 m[i, j] += target[n, i] * source[n, j]
+    # Their size does not matter; near 1 no square overflows or vanishes, whatever the unit.
+    largest = np.abs(m).max()
+    if largest > 0.0:
+        m /= largest
 
     k = np.empty((4, 4))
     k[0, 0] = m[0, 0] + m[1, 1] + m[2, 2]
     k[1, 1] = m[0, 0] - m[1, 1] - m[2, 2]
     k[2, 2] = m[1, 1] - m[0, 0] - m[2, 2]
     k[3, 3] = m[2, 2] - m[0, 0] - m[1, 1]
-    k[0, 1] = k[1, 0] = m[2, 1] - m[1, 2]
-    k[0, 2] = k[2, 0] = m[0, 2] - m[2, 0]
-    k[0, 3] = k[3, 0] = m[1, 0] - m[0, 1]
-    k[1, 2] = k[2, 1] = m[0, 1] + m[1, 0]
-    k[1, 3] = k[3, 1] = m[0, 2] + m[2, 0]
-    k[2, 3] = k[3, 2] = m[1, 2] + m[2, 1]
+    k[0, 1] = m[2, 1] - m[1, 2]
+    k[0, 2] = m[0, 2] - m[2, 0]
+    k[0, 3] = m[1, 0] - m[0, 1]
+    k[1, 2] = m[0, 1] + m[1, 0]
+    k[1, 3] = m[0, 2] + m[2, 0]
+    k[2, 3] = m[1, 2] + m[2, 1]
     vectors = np.eye(4)
     _diagonalise(k, vectors)
 
@@ -64,34 +68,46 @@ def best_rotation(source: np.ndarray, target: np.ndarray, out: np.ndarray) -> No
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def _diagonalise(matrix: np.ndarray, vectors: np.ndarray) -> None:
-    """Cyclic Jacobi: symmetric matrix (n, n) becomes diagonal in place, vectors @ matrix @ vectorsᵀ stays the same."""
-    n = matrix.shape[0]
+    """Cyclic Jacobi: symmetric matrix (4, 4) becomes diagonal in place, vectors @ matrix @ vectorsᵀ stays the same.
+
+    Only the diagonal and what lies above it are read and written.
+    """
     size = 0.0
-    for i in range(n):
-        for j in range(n):
-            size += matrix[i, j] * matrix[i, j]
+    for i in range(4):
+        size += matrix[i, i] ** 2
+        for j in range(i + 1, 4):
+            size += 2.0 * matrix[i, j] ** 2
     for _ in range(_SWEEPS):
         off = 0.0
-        for i in range(n - 1):
-            for j in range(i + 1, n):
-                off += matrix[i, j] * matrix[i, j]
+        for i in range(3):
+            for j in range(i + 1, 4):
+                off += matrix[i, j] ** 2
         if off <= 1e-34 * size:
             return
-        for p in range(n - 1):
-            for q in range(p + 1, n):
-                if matrix[p, q] == 0.0:
+        for p in range(3):
+            for q in range(p + 1, 4):
+                entry = matrix[p, q]
+                if entry == 0.0:
                     continue
-                ratio = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])
-                tangent = math.copysign(1.0, ratio) / (abs(ratio) + math.sqrt(ratio * ratio + 1.0))
+                # tan 2φ = 2 m_pq / (m_qq − m_pp), the smaller root for tan φ, without a quotient that may overflow.
+                half = 0.5 * (matrix[q, q] - matrix[p, p])
+                tangent = entry / (half + math.copysign(math.sqrt(half * half + entry * entry), half))
                 cosine = 1.0 / math.sqrt(tangent * tangent + 1.0)
                 sine = tangent * cosine
-                for i in range(n):
-                    a, b = matrix[i, p], matrix[i, q]
-                    matrix[i, p], matrix[i, q] = cosine * a - sine * b, sine * a + cosine * b
-                for i in range(n):
-                    a, b = matrix[p, i], matrix[q, i]
-                    matrix[p, i], matrix[q, i] = cosine * a - sine * b, sine * a + cosine * b
-                matrix[p, q] = matrix[q, p] = 0.0
-                for i in range(n):
+                matrix[p, p] -= tangent * entry
+                matrix[q, q] += tangent * entry
+                matrix[p, q] = 0.0
+                for i in range(4):
+                    if i not in (p, q):
+                        u, v = (min(i, p), max(i, p)), (min(i, q), max(i, q))
+                        a, b = matrix[u], matrix[v]
+                        matrix[u], matrix[v] = cosine * a - sine * b, sine * a + cosine * b
                     a, b = vectors[i, p], vectors[i, q]
                     vectors[i, p], vectors[i, q] = cosine * a - sine * b, sine * a + cosine * b
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def best_rotations(sources: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
+    """`best_rotation` of each pair of (B, N, 3) sources and targets into out (B, 3, 3)."""
+    for i in range(out.shape[0]):
+        best_rotation(sources[i], targets[i], out[i])

@@ -1,4 +1,5 @@
-"""The shortest rotation from one direction to another, exact at every angle (numba kernels on float64 arrays)."""
+"""Rotations by hand, exact at every angle (numba kernels on float64 arrays): the shortest one from one direction to
+another, the one about an axis, and their products."""
 
 from __future__ import annotations
 
@@ -72,3 +73,29 @@ def _set_across(a: np.ndarray, normal: np.ndarray, out: np.ndarray) -> None:
     for i in range(3):
         out[i] = -a[furthest] * a[i]
     out[furthest] += 1.0
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def turn_about(axis: np.ndarray, cosine: float, sine: float, out: np.ndarray) -> None:
+    """Write into out (3, 3) the rotation about a unit axis (3,) by the angle of this cosine and sine (Rodrigues)."""
+    x, y, z = axis[0], axis[1], axis[2]
+    rest = 1.0 - cosine
+    out[0, 0], out[0, 1], out[0, 2] = cosine + rest * x * x, rest * x * y - sine * z, rest * x * z + sine * y
+    out[1, 0], out[1, 1], out[1, 2] = rest * x * y + sine * z, cosine + rest * y * y, rest * y * z - sine * x
+    out[2, 0], out[2, 1], out[2, 2] = rest * x * z - sine * y, rest * y * z + sine * x, cosine + rest * z * z
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Write a @ b of (3, 3) into out, which is neither of them."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def set_identity(out: np.ndarray) -> None:
+    """Write the identity into out (3, 3)."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = 1.0 if i == j else 0.0

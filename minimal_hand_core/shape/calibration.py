@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minimal_hand_core.arrays import ArrayLike
 from minimal_hand_core.hand.skeleton import NUM_BETAS
-from minimal_hand_core.shape.estimator import HandShape, check_hand_length, default_hand_length, fit_window
+from minimal_hand_core.shape.estimator import HandShape, WindowFit, check_hand_length, default_hand_length
 from minimal_hand_core.shape.window import RatioWindow
 
 if TYPE_CHECKING:
@@ -52,9 +53,10 @@ class ShapeCalibration:
         max_spread: a larger spread (see CalibrationResult) is a failure.
         weight: of |β|² in the fit, see ShapeEstimator.
         min_confidence: bones with a keypoint below this are left out.
+        method, weights: of the fit, see ShapeEstimator.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument out of its range; no weights for this model.
     """
 
     def __init__(
@@ -66,16 +68,17 @@ class ShapeCalibration:
         max_spread: float = 0.1,
         weight: float = 1e-3,
         min_confidence: float = 0.3,
+        method: str = 'lm',
+        weights: str | Path = 'default',
     ) -> None:
         if frames < 1:
             raise ValueError(f'frames: expected 1 or more, found {frames!r}')
         if not max_spread > 0:
             raise ValueError(f'max_spread: expected a fraction above 0, found {max_spread!r}')
-        self._model = model
+        self._fit = WindowFit(model, method, weight, weights)
         self._window = RatioWindow(frames, min_confidence)
         self._hand_length = default_hand_length(model) if hand_length is None else check_hand_length(hand_length)
         self._max_spread = max_spread
-        self._weight = weight
         self.wanted = frames
         self.rejected = 0
 
@@ -109,7 +112,7 @@ class ShapeCalibration:
             return self._failure('some fingers were never seen well: show the whole open hand', spread)
         if spread > self._max_spread:
             return self._failure(f'hand moved: spread {spread:.1%} > {self._max_spread:.1%} of the hand length', spread)
-        betas, residual = fit_window(self._model, seen.ratios, self._weight, np.zeros(NUM_BETAS))
+        betas, residual = self._fit(seen.ratios, np.zeros(NUM_BETAS))
         length = self._hand_length
         shape = HandShape(betas, length, residual, frames, True, seen.length_spread * length)
         return CalibrationResult(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minimal_hand_core.arrays import ArrayLike
 from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_BONES, REFERENCE_BONE
-from minimal_hand_core.shape.lm import bone_basis, fit_shape_lm
+from minimal_hand_core.shape.fit import bone_basis, check_weight, model_ratios
+from minimal_hand_core.shape.methods import fit_shape
 from minimal_hand_core.shape.window import RatioWindow
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class HandShape:
 
 
 class ShapeEstimator:
-    """Robust running estimate of β over the last frames, LM warm-started from the last one.
+    """Robust running estimate of β over the last frames; where the method can, a fit starts from the last one.
 
     Args:
         model: the hand model that β is for.
@@ -51,6 +53,12 @@ class ShapeEstimator:
             clean ratios and answers noise with |β| of 7 and more.
         window: frames remembered.
         min_confidence: bones with a keypoint below this are left out.
+        method: 'lm', 'pso' or 'network', see fit_shape.
+        weights: of the network: 'default' (for the open hand) or a file of train_shape.
+
+    Raises:
+        ValueError: unknown method, or an argument out of its range.
+        ShapeRegressorError: the method is 'network' and there are no weights for this model.
     """
 
     def __init__(
@@ -61,16 +69,15 @@ class ShapeEstimator:
         weight: float = 1e-3,
         window: int = 60,
         min_confidence: float = 0.3,
+        method: str = 'lm',
+        weights: str | Path = 'default',
     ) -> None:
-        self._model = model
-        self._weight = weight
+        self._fit = WindowFit(model, method, weight, weights)
         self._window = RatioWindow(window, min_confidence)
         self._default_hand_length = (
             default_hand_length(model) if hand_length is None else check_hand_length(hand_length)
         )
         self.reset()
-        # The first fit of a process loads or compiles its kernel, which must not happen at the first hand.
-        fit_window(model, np.full(NUM_BONES, np.nan), weight, np.zeros(NUM_BETAS))
 
     @property
     def shape(self) -> HandShape:
@@ -96,7 +103,7 @@ class ShapeEstimator:
         if self._shape.calibrated or not self._window.add(xyz, confidence):
             return self._shape
         seen = self._window.estimate()
-        betas, residual = fit_window(self._model, seen.ratios, self._weight, self._shape.betas)
+        betas, residual = self._fit(seen.ratios, self._shape.betas)
         length = self._shape.hand_length
         self._shape = HandShape(betas, length, residual, self._window.frames, False, seen.length_spread * length)
         return self._shape
@@ -113,15 +120,24 @@ class ShapeEstimator:
         return self._shape
 
 
-def fit_window(model: HandModel, ratios: np.ndarray, weight: float, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """(β (10,), RMS residual) for ratios (15,); a NaN ratio (bone not seen) is taken as that of the start."""
-    missing = np.isnan(ratios)
-    if missing.any():
-        offset, directions = bone_basis(model)
-        lengths = np.linalg.norm(offset + directions @ start, axis=1)
-        ratios = np.where(missing, lengths / lengths[REFERENCE_BONE], ratios)
-    fit = fit_shape_lm(ratios[None], model, weight, initial=start)
-    return fit.betas[0], math.sqrt(fit.residual[0] / NUM_BONES)
+class WindowFit:
+    """The fit of one window of ratios, in which bones may be missing; ready (weights read, kernel compiled) once made.
+
+    Args: as of ShapeEstimator, which raises the same errors.
+    """
+
+    def __init__(self, model: HandModel, method: str, weight: float, weights: str | Path) -> None:
+        self._model, self._method, self._weight, self._weights = model, method, check_weight(weight), weights
+        # The first fit of a process loads or compiles its kernel, which must not happen at the first hand.
+        self(np.full(NUM_BONES, np.nan), np.zeros(NUM_BETAS))
+
+    def __call__(self, ratios: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
+        """(β (10,), RMS residual) for ratios (15,); a NaN ratio (bone not seen) is taken as that of the start."""
+        missing = np.isnan(ratios)
+        if missing.any():
+            ratios = np.where(missing, model_ratios(self._model, start[None])[0], ratios)
+        fit = fit_shape(self._method, ratios[None], self._model, self._weight, start, weights=self._weights)
+        return fit.betas[0], math.sqrt(fit.residual[0] / NUM_BONES)
 
 
 def default_hand_length(model: HandModel) -> float:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.hand.skeleton import NUM_BONES, REFERENCE_BONE
+from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_BONES, REFERENCE_BONE
 
 _GRADIENT_TOLERANCE = 1e-12
 _STEP_TOLERANCE = 1e-9
@@ -21,6 +21,10 @@ _ROUNDING = 1e-14
 """Relative to the objective: a promised gain below this is below its rounding."""
 _FIRST_DAMPING = 1e-4
 """Relative to the largest diagonal entry of Gauss–Newton's matrix."""
+_POOR = 0.1
+"""Residual, a root mean square of 8 % per bone, above which ratios are taken for those of no hand."""
+_OTHER_STARTS = np.vstack([np.zeros((1, NUM_BETAS)), 2.0 * np.random.default_rng(0).standard_normal((7, NUM_BETAS))])
+"""Where else to start from then."""
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
@@ -35,62 +39,91 @@ def fit_hands(
     iterations: np.ndarray,
     converged: np.ndarray,
 ) -> None:
-    """Fit every hand; betas (B, 10) is start and result. Damping after Nielsen: by the gain ratio of each step."""
-    n = betas.shape[1]
-    errors, trial_errors = np.empty(NUM_BONES), np.empty(NUM_BONES)
-    jacobian, normal, hessian, factor = np.empty((NUM_BONES, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
-    bones, gradient, step, trial = np.empty((NUM_BONES, 3)), np.empty(n), np.empty(n), np.empty(n)
+    """Fit every hand; betas (B, 10) is start and result.
+
+    Ratios that are no hand's have several minima, and which of them a descent ends in depends on its path. Where the
+    fit is poor, other paths are walked as well and the best end kept: Gauss–Newton's from the same start, and some from
+    other starts.
+    """
+    other, errors = np.empty(betas.shape[1]), np.empty(NUM_BONES)
     for hand in range(betas.shape[0]):
-        beta = betas[hand]
-        cost = _objective(offset, directions, beta, ratios[hand], weight, bones, errors)
-        _linearise(directions, bones, errors, beta, ratios[hand], weight, jacobian, normal, hessian, gradient)
-        damping, growth = 0.0, 2.0
-        for i in range(n):
-            damping = max(damping, _FIRST_DAMPING * normal[i, i])
-        done, count = False, 0
-        while count < max_iterations:
-            if np.abs(gradient).max() < _GRADIENT_TOLERANCE:
-                done = True
-                break
-            count += 1
-            if not (
-                _solve_damped(hessian, damping, gradient, factor, step)
-                or _solve_damped(normal, damping, gradient, factor, step)
-            ):
-                damping = max(damping * growth, 1e-15)
-                growth *= 2.0
-                continue
-            predicted, moved, size = 0.0, 0.0, 0.0
-            for i in range(n):
-                trial[i] = beta[i] - step[i]
-                predicted += step[i] * (damping * step[i] + gradient[i])
-                moved += step[i] * step[i]
-                size += beta[i] * beta[i]
-            trial_cost = _objective(offset, directions, trial, ratios[hand], weight, bones, trial_errors)
-            # NaN, where the reference bone vanished, fails this comparison as it should.
-            better = trial_cost < cost
-            if better:
-                gain = (cost - trial_cost) / predicted
-                cost = trial_cost
-                for i in range(n):
-                    beta[i] = trial[i]
-                for i in range(NUM_BONES):
-                    errors[i] = trial_errors[i]
-                _linearise(directions, bones, errors, beta, ratios[hand], weight, jacobian, normal, hessian, gradient)
-                damping *= max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3)
-                growth = 2.0
-            else:
-                damping *= growth
-                growth *= 2.0
-            # The second test: what is left to gain is below the rounding of the objective itself.
-            if math.sqrt(moved) < _STEP_TOLERANCE * (1.0 + math.sqrt(size)) or (
-                not better and predicted < _ROUNDING * cost
-            ):
-                done = True
-                break
+        start, target = betas[hand].copy(), ratios[hand]
+        cost, count, done = _descend(offset, directions, target, weight, max_iterations, True, betas[hand], errors)
         residual[hand] = np.sum(errors * errors)
+        for path in range(_OTHER_STARTS.shape[0] + 1):
+            if residual[hand] < _POOR and done:
+                break
+            other[:] = start if path == 0 else _OTHER_STARTS[path - 1]
+            end, more, ended = _descend(offset, directions, target, weight, max_iterations, path > 0, other, errors)
+            count += more
+            if end < cost:
+                cost, done = end, ended
+                betas[hand] = other
+                residual[hand] = np.sum(errors * errors)
         iterations[hand] = count
         converged[hand] = done
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _descend(
+    offset: np.ndarray,
+    directions: np.ndarray,
+    ratios: np.ndarray,
+    weight: float,
+    max_iterations: int,
+    exact: bool,
+    beta: np.ndarray,
+    errors: np.ndarray,
+) -> tuple[float, int, bool]:
+    """Objective, trial steps and whether it converged, of the descent from beta (10,), which is moved, with the exact
+    Hessian or with Gauss–Newton's matrix alone; errors (15,) are those at the end."""
+    n = beta.shape[0]
+    trial_errors = np.empty(NUM_BONES)
+    jacobian, normal, hessian, factor = np.empty((NUM_BONES, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    bones, gradient, step, trial = np.empty((NUM_BONES, 3)), np.empty(n), np.empty(n), np.empty(n)
+    cost = _objective(offset, directions, beta, ratios, weight, bones, errors)
+    _linearise(directions, bones, errors, beta, ratios, weight, jacobian, normal, hessian, gradient)
+    damping, growth = 0.0, 2.0
+    for i in range(n):
+        damping = max(damping, _FIRST_DAMPING * normal[i, i])
+    for count in range(max_iterations):
+        if np.abs(gradient).max() < _GRADIENT_TOLERANCE:
+            return cost, count, True
+        if not (
+            (exact and _solve_damped(hessian, damping, gradient, factor, step))
+            or _solve_damped(normal, damping, gradient, factor, step)
+        ):
+            damping = max(damping * growth, 1e-15)
+            growth *= 2.0
+            continue
+        predicted, moved, size = 0.0, 0.0, 0.0
+        for i in range(n):
+            trial[i] = beta[i] - step[i]
+            predicted += step[i] * (damping * step[i] + gradient[i])
+            moved += step[i] * step[i]
+            size += beta[i] * beta[i]
+        trial_cost = _objective(offset, directions, trial, ratios, weight, bones, trial_errors)
+        # NaN, where the reference bone vanished, fails this comparison as it should.
+        better = trial_cost < cost
+        if better:
+            gain = (cost - trial_cost) / predicted
+            cost = trial_cost
+            for i in range(n):
+                beta[i] = trial[i]
+            for i in range(NUM_BONES):
+                errors[i] = trial_errors[i]
+            _linearise(directions, bones, errors, beta, ratios, weight, jacobian, normal, hessian, gradient)
+            damping *= max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3)
+            growth = 2.0
+        else:
+            damping *= growth
+            growth *= 2.0
+        # The second test: what is left to gain is below the rounding of the objective itself.
+        if math.sqrt(moved) < _STEP_TOLERANCE * (1.0 + math.sqrt(size)) or (
+            not better and predicted < _ROUNDING * cost
+        ):
+            return cost, count + 1, True
+    return cost, max_iterations, False
 
 
 @njit(cache=True, nogil=True, error_model='numpy')

@@ -1,16 +1,12 @@
-"""The settings of a training run: read from YAML, checked, frozen."""
+"""The settings of a training run of DetNet, checked and frozen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-import yaml
-
-
-class ConfigError(ValueError):
-    """A setting is unknown, missing or out of range; the message names it."""
+from minimal_hand_core.training.recipe import check, read_recipe, recipe_from_dict
 
 
 @dataclass(frozen=True)
@@ -35,19 +31,19 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ('negative_share', 'rendered_share'):
-            _check(0 <= getattr(self, name) <= 1, f'data.{name}', getattr(self, name), '0…1')
+            check(0 <= getattr(self, name) <= 1, f'data.{name}', getattr(self, name), '0…1')
         total = self.negative_share + self.rendered_share
-        _check(total <= 1, 'data.negative_share + data.rendered_share', total, 'at most 1')
+        check(total <= 1, 'data.negative_share + data.rendered_share', total, 'at most 1')
         if self.real_hands is None:
-            _check(
+            check(
                 abs(total - 1) < 1e-6,
                 'data.real_hands',
                 None,
                 'a folder, unless rendered_share + negative_share is 1',
             )
         if self.backgrounds is None:
-            _check(self.negative_share == 0, 'data.backgrounds', None, 'a folder, or negative_share: 0')
-        _check(self.workers >= 1, 'data.workers', self.workers, 'at least 1')
+            check(self.negative_share == 0, 'data.backgrounds', None, 'a folder, or negative_share: 0')
+        check(self.workers >= 1, 'data.workers', self.workers, 'at least 1')
 
 
 @dataclass(frozen=True)
@@ -58,8 +54,8 @@ class ValidationConfig:
     rendered: int = 400
 
     def __post_init__(self) -> None:
-        _check(self.every >= 1, 'validation.every', self.every, 'at least 1')
-        _check(self.rendered >= 0, 'validation.rendered', self.rendered, 'at least 0')
+        check(self.every >= 1, 'validation.every', self.every, 'at least 1')
+        check(self.rendered >= 0, 'validation.rendered', self.rendered, 'at least 0')
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,7 @@ class TrainingConfig:
         start_from: weights to begin with, as `load_detnet` takes them ('default': those of this package), or None for
             random ones. A run that goes on does not read them again.
         ema_decay: of the weights' moving average, reached after about 10 / (1 − ema_decay) steps.
+        biomechanical: factor of the biomechanical loss (detnet/biomechanics.py); 0 leaves it out.
     """
 
     backbone: str = 'small'
@@ -81,82 +78,28 @@ class TrainingConfig:
     weight_decay: float = 0.02
     warmup: int = 200
     ema_decay: float = 0.998
+    biomechanical: float = 0.0
     checkpoint_every: int = 100
     data: DataConfig = field(default_factory=DataConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
     def __post_init__(self) -> None:
         # The loss here is the small network's; the peers' loss for resnet50 is not written yet.
-        _check(self.backbone == 'small', 'backbone', self.backbone, "'small'")
+        check(self.backbone == 'small', 'backbone', self.backbone, "'small'")
         for name in ('steps', 'batch', 'checkpoint_every'):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
-        _check(0 <= self.warmup < self.steps, 'warmup', self.warmup, f'0 … {self.steps - 1} (steps − 1)')
-        _check(self.learning_rate > 0, 'learning_rate', self.learning_rate, 'above 0')
-        _check(self.weight_decay >= 0, 'weight_decay', self.weight_decay, 'at least 0')
-        _check(0 <= self.ema_decay < 1, 'ema_decay', self.ema_decay, '0 … below 1')
-
-
-def _check(fine: bool, name: str, found: Any, wanted: str) -> None:
-    if not fine:
-        raise ConfigError(f'{name} is {found!r}; give {wanted}')
+            check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
+        check(0 <= self.warmup < self.steps, 'warmup', self.warmup, f'0 … {self.steps - 1} (steps − 1)')
+        check(self.learning_rate > 0, 'learning_rate', self.learning_rate, 'above 0')
+        check(self.weight_decay >= 0, 'weight_decay', self.weight_decay, 'at least 0')
+        check(0 <= self.ema_decay < 1, 'ema_decay', self.ema_decay, '0 … below 1')
+        check(self.biomechanical >= 0, 'biomechanical', self.biomechanical, 'at least 0')
 
 
 def load_config(path: Path | str, overrides: dict[str, Any] | None = None) -> TrainingConfig:
-    """Read a YAML file.
-
-    Args:
-        path: the file.
-        overrides: values by dotted name, such as {'data.real_hands': '/data/hands', 'steps': 100}.
-
-    Raises:
-        ConfigError: no such file, not YAML, an unknown name, a wrong type, or a value out of range.
-    """
-    try:
-        tree = yaml.safe_load(Path(path).read_text()) or {}
-    except OSError as error:
-        raise ConfigError(f'{path} cannot be read: {error.strerror}') from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{path} is not YAML: {error}') from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f'{path} holds a {type(tree).__name__}; expected names with values')
-    for name, value in (overrides or {}).items():
-        *parents, leaf = name.split('.')
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = value
-    return config_from_dict(tree)
+    """`read_recipe` of a TrainingConfig."""
+    return read_recipe(TrainingConfig, path, overrides)
 
 
 def config_from_dict(tree: dict[str, Any]) -> TrainingConfig:
-    """The inverse of `dataclasses.asdict`, with the checks of `load_config`."""
-    return _build(TrainingConfig, tree, '')
-
-
-def _build(cls: type, tree: Any, prefix: str) -> Any:
-    if not isinstance(tree, dict):
-        raise ConfigError(f'{prefix.rstrip(".")} is {tree!r}; expected names with values')
-    hints = get_type_hints(cls)
-    known = [f.name for f in fields(cls)]
-    values = {}
-    for name, value in tree.items():
-        if name not in known:
-            raise ConfigError(f'{prefix}{name} is not a setting; choose from {", ".join(known)}')
-        values[name] = _convert(hints[name], value, prefix + name)
-    return cls(**values)
-
-
-def _convert(wanted: Any, value: Any, name: str) -> Any:
-    if is_dataclass(wanted):
-        return _build(wanted, value, name + '.')  # type: ignore[arg-type]
-    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if wanted is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if wanted is str and isinstance(value, str):
-        return value
-    if wanted == (str | None) and (value is None or isinstance(value, str)):
-        return value
-    if wanted == tuple[str, ...] and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    raise ConfigError(f'{name} is {value!r}; expected {getattr(wanted, "__name__", wanted)}')
+    """`recipe_from_dict` of a TrainingConfig."""
+    return recipe_from_dict(TrainingConfig, tree)

@@ -18,7 +18,7 @@ from minimal_hand_core.data.augmentation import (
     varied_crop,
     whole_crop,
 )
-from minimal_hand_core.data.real_hands import RealHands
+from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.synthetic import Backgrounds, SyntheticHands
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.training.config import TrainingConfig

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
-import numpy as np
-
-from minimal_hand_core.data.real_hands import RealHands
+from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SyntheticHands
 from minimal_hand_core.detnet.losses import DetNetLoss
 from minimal_hand_core.detnet.network import DetNet
-from minimal_hand_core.evaluation.keypoints2d import box_errors, pck
+from minimal_hand_core.evaluation.alignment import root_scale_errors
+from minimal_hand_core.evaluation.errors import box_errors
+from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
-from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
 from minimal_hand_core.training.config import TrainingConfig
+from minimal_hand_core.training.run import append_row
 
 RENDERED_SEED = 77
 """Below the training seeds, see `stream.RENDERED_SEED`."""
@@ -28,6 +27,7 @@ class Validator:
 
     def __init__(self, config: TrainingConfig, path: Path) -> None:
         self.path = path
+        self.biomechanical = config.biomechanical > 0
         data = config.data
         self.real: list[Sample] = (
             list(RealHands(data.real_hands, 'validation', tiers='A')) if data.real_hands is not None else []
@@ -46,6 +46,8 @@ class Validator:
         """
         model.eval()
         row = {'step': float(step), 'heat': float(loss.heat), 'location': float(loss.location)}
+        if self.biomechanical:
+            row['biomechanical'] = float(loss.biomechanical)
         for name, samples in (('real', self.real), ('rendered', self.rendered)):
             if not samples:
                 continue
@@ -57,24 +59,5 @@ class Validator:
             if name == 'rendered':
                 row['rendered_mm'] = float(root_scale_errors(found.xyz, found.true_m).mean() * 1000)
         row = {key: round(value, 4) for key, value in row.items()}
-        new = not self.path.exists()
-        with self.path.open('a', newline='') as file:
-            writer = csv.DictWriter(file, row.keys())
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        append_row(self.path, row)
         return row
-
-
-def root_scale_errors(xyz: np.ndarray, true_m: np.ndarray) -> np.ndarray:
-    """Distances (N, 21) in metres after giving the prediction the true root and the true wrist–middle-MCP length
-    (fact sheet 6.2).
-
-    Args:
-        xyz: (N, 21, 3) any unit.
-        true_m: (N, 21, 3) metres.
-    """
-    moved = xyz - xyz[:, MIDDLE_MCP : MIDDLE_MCP + 1]
-    truth = true_m - true_m[:, MIDDLE_MCP : MIDDLE_MCP + 1]
-    scale = np.linalg.norm(truth[:, WRIST], axis=-1) / np.maximum(np.linalg.norm(moved[:, WRIST], axis=-1), 1e-9)
-    return np.asarray(np.linalg.norm(moved * scale[:, None, None] - truth, axis=-1))

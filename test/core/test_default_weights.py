@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from minimal_hand_core.data.real_hands import RealHands
+from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, RenderedScene, SyntheticHands
 from minimal_hand_core.detnet import decode, load_detnet
-from minimal_hand_core.evaluation.keypoints2d import box_errors, pck
+from minimal_hand_core.evaluation.errors import box_errors
+from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
 
 # Training seeds start at 10,000, see training/stream.py.
@@ -34,9 +35,9 @@ def _scene_samples():
 
 
 def test_hands_of_unseen_scenes_are_found(network):
-    """A hand before a camera, as in the demo: the issue's 6 % of the hand's box."""
+    """A hand before a camera, as in the demo. The first goal was 6 % of the hand's box; it is at 3.6 %."""
     found = predict(network, _scene_samples())
-    assert box_errors(found.uv, found.true_uv).mean() < 0.06
+    assert box_errors(found.uv, found.true_uv).mean() < 0.045
 
 
 def test_hands_in_any_view_are_found(network):
@@ -44,8 +45,8 @@ def test_hands_in_any_view_are_found(network):
     hands = SyntheticHands(ANY_VIEW_SEED, size=256, variation=CENTRED)
     found = predict(network, (hands[i] for i in range(120)))
     errors = box_errors(found.uv, found.true_uv)
-    assert np.median(errors) < 0.08
-    assert errors.mean() < 0.14
+    assert np.median(errors) < 0.06
+    assert errors.mean() < 0.11
 
 
 def test_pictures_without_a_hand_score_low(network, shared_path):
@@ -58,9 +59,9 @@ def test_pictures_without_a_hand_score_low(network, shared_path):
 
 
 def test_held_back_photos_are_found(network, shared_path):
-    """The tenth of the photos that was never trained on. The goal for PCK@0.2 is 0.98; this edition has 0.9794."""
+    """The tenth of the photos that was never trained on. The first goals, 0.98 and 0.93, are met: 0.986 and 0.960."""
     photos = RealHands(shared_path('data/real_hands'), 'validation', tiers='A')
     found = predict(network, photos)
     errors = box_errors(found.uv, found.true_uv)
-    assert pck(errors, 0.2) >= 0.978
-    assert pck(errors, 0.1) >= 0.93
+    assert pck(errors, 0.2) >= 0.983
+    assert pck(errors, 0.1) >= 0.95

@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from minimal_hand_core.detnet import CheckpointError, DetNet, checkpoint, load_detnet, save_detnet
+from minimal_hand_core import weights
+from minimal_hand_core.detnet import CheckpointError, DetNet, load_detnet, save_detnet
 from minimal_hand_core.detnet.checkpoint import checkpoint_metadata
 
 
@@ -295,7 +296,7 @@ def test_paths_that_are_no_checkpoints_are_an_error(tmp_path: Path) -> None:
 
 
 def test_default_is_checked_by_its_digest(small: DetNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, '_assets', lambda: tmp_path)
+    monkeypatch.setattr(weights, 'ASSETS', tmp_path)
     with pytest.raises(CheckpointError, match='not in this installation: train them with `train_detnet`'):
         load_detnet()
     path = tmp_path / 'detnet_small.safetensors'

@@ -104,6 +104,38 @@ def test_wrist_is_the_best_proper_rotation(seed, noise):
         np.testing.assert_allclose(np.sum(goal @ found[i] * source), np.sum(goal @ best * source), rtol=1e-10)
 
 
+@FEW
+@given(seed=SEEDS, noise=st.floats(0, 0.015), scale=st.sampled_from([1e-30, 1e-3, 1.0, 1e3, 1e30]))
+def test_scale_place_and_direction_of_the_target_do_not_matter(seed, noise, scale):
+    """Fingers stay as they are; the wrist turns along. Noisy targets, too, and with limits."""
+    rng = np.random.default_rng(seed)
+    target = REST + noise * rng.normal(size=(4, 21, 3))
+    turns = Rotation.from_quat(rng.normal(size=(4, 4))).as_matrix()
+    moved = scale * (np.einsum('bij,bkj->bki', turns, target) + rng.normal(size=(4, 1, 3)))
+    axes = JointAxes.from_keypoints(REST[0])
+    for options in ({}, {'limits': ANATOMICAL_LIMITS, 'axes': axes}):
+        still, turned = solve_pose(REST, target, **options), solve_pose(REST, moved, **options)
+        np.testing.assert_allclose(turned[:, 0], turns @ still[:, 0], atol=1e-6)
+        np.testing.assert_allclose(turned[:, 1:], still[:, 1:], atol=1e-6)
+
+
+@FEW
+@given(seed=SEEDS, noise=st.floats(0, 0.015))
+def test_left_hands_are_mirrored_right_hands(seed, noise):
+    rng = np.random.default_rng(seed)
+    target = REST + noise * rng.normal(size=(4, 21, 3))
+    mirror = np.array([-1.0, 1, 1])
+    for options, mirrored in (
+        ({}, {}),
+        (
+            {'limits': ANATOMICAL_LIMITS, 'axes': JointAxes.from_keypoints(REST[0])},
+            {'limits': ANATOMICAL_LIMITS, 'axes': JointAxes.from_keypoints(REST[0] * mirror, 'left')},
+        ),
+    ):
+        right, left = solve_pose(REST, target, **options), solve_pose(REST * mirror, target * mirror, **mirrored)
+        np.testing.assert_allclose(left, right * np.outer(mirror, mirror), atol=1e-7)
+
+
 def test_identity():
     np.testing.assert_allclose(solve_pose(REST[0], REST[0]), np.broadcast_to(np.eye(3), (16, 3, 3)), atol=1e-12)
 

@@ -10,7 +10,15 @@ from toy_hand import ToyHand, pose_keypoints
 
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.hand.skeleton import FINGERS
-from minimal_hand_core.pose import ANATOMICAL_LIMITS, ANGLE_NAMES, JointAxes, joint_angles, rotations_from_angles
+from minimal_hand_core.pose import (
+    ANATOMICAL_LIMITS,
+    ANGLE_NAMES,
+    JointAxes,
+    joint_angles,
+    rotations_from_angles,
+    wrist_angles,
+    wrist_from_angles,
+)
 
 SIDES = ('right', 'left')
 HANDS = {side: ToyHand(side) for side in SIDES}
@@ -138,14 +146,92 @@ def test_axes_of_the_open_hand(side):
 REST = HANDS['right'].rest(np.zeros((1, 10)))[0]
 
 
+@pytest.mark.parametrize('side', SIDES)
+def test_axes_of_many_hands_are_those_of_each(side, rng):
+    rest = HANDS[side].rest(rng.normal(size=(4, 10)))
+    together = JointAxes.from_keypoints(rest, side)
+    angles = rng.uniform(*ANATOMICAL_LIMITS.T, size=(4, 20))
+    rotations = rotations_from_angles(angles, together)
+    for i in range(4):
+        alone = JointAxes.from_keypoints(rest[i], side)
+        for name in ('bones', 'flexion', 'abduction', 'towards', 'outward'):
+            np.testing.assert_allclose(getattr(together, name)[i], getattr(alone, name), atol=1e-15)
+        np.testing.assert_allclose(rotations_from_angles(angles[i], alone), rotations[i], atol=1e-15)
+    np.testing.assert_allclose(joint_angles(rotations, together), angles, atol=1e-12)
+    # One pose for four hands, and the same axes from the model.
+    assert rotations_from_angles(angles[0], together).shape == (4, 16, 3, 3)
+    assert joint_angles(rotations[0], together).shape == (4, 20)
+    betas = rng.normal(size=(2, 10))
+    of_model = JointAxes.from_model(HANDS[side], betas)
+    np.testing.assert_allclose(of_model.flexion[1], JointAxes.from_model(HANDS[side], betas[1]).flexion, atol=1e-15)
+
+
+@pytest.mark.parametrize('side', SIDES)
+@pytest.mark.parametrize('flexion', [np.pi, -np.pi, np.pi / 2, 3.2])
+@pytest.mark.parametrize('abduction', [np.pi / 2, -np.pi / 2, 1.7, 0.2])
+def test_at_and_beyond_the_singularities_the_pose_comes_back(side, flexion, abduction):
+    """The angles may be others of the same pose; the bones lie where they lay."""
+    angles = np.tile([flexion, abduction, flexion, -flexion], 5)
+    rotations = rotations_from_angles(angles, AXES[side])
+    found = joint_angles(rotations, AXES[side])
+    assert np.isfinite(found).all() and np.abs(found).max() <= np.pi
+    rest = HANDS[side].rest(np.zeros((1, 10)))
+    posed = pose_keypoints(rest, rotations[None])
+    again = pose_keypoints(rest, rotations_from_angles(found, AXES[side])[None])
+    # The first bones always; the others too unless the base joint came back as its other half, which bends hinges
+    # about the opposite side.
+    firsts = [1, 2, 5, 6, 9, 10, 13, 14, 17, 18]
+    np.testing.assert_allclose(again[:, firsts], posed[:, firsts], atol=1e-9)
+    if abs(abduction) < np.pi / 2:
+        np.testing.assert_allclose(again, posed, atol=1e-9)
+
+
+def test_wrist_angles_have_their_signs():
+    """Right hand: fingers −x, thumb +z, palm −y."""
+    fingers, thumb, palm = np.array([-1.0, 0, 0]), np.array([0, 0, 1.0]), np.array([0, -1.0, 0])
+    pronated, flexed, deviated = (wrist_from_angles(0.4 * row) for row in np.eye(3))
+    assert (pronated @ thumb) @ palm > 0.3 and (pronated @ fingers) @ fingers == pytest.approx(1)
+    assert (flexed @ fingers) @ palm > 0.3 and (flexed @ thumb) @ thumb == pytest.approx(1)
+    assert (deviated @ fingers) @ thumb > 0.3 and (deviated @ palm) @ palm == pytest.approx(1)
+    mirror = np.diag([-1.0, 1, 1])
+    angles = np.array([0.3, -0.5, 0.2])
+    np.testing.assert_allclose(
+        wrist_from_angles(angles, 'left'), mirror @ wrist_from_angles(angles) @ mirror, atol=1e-15
+    )
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(seed=st.integers(0, 2**32 - 1), side=st.sampled_from(SIDES))
+def test_wrist_round_trip(seed, side):
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(-1, 1, (6, 3)) * (np.pi, np.pi / 2 - 1e-3, np.pi)
+    forearm = Rotation.random(6, random_state=seed % 1000).as_matrix()
+    wrist = wrist_from_angles(angles, side, forearm)
+    np.testing.assert_allclose(wrist @ np.swapaxes(wrist, -1, -2), np.tile(np.eye(3), (6, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(wrist_angles(wrist, side, forearm), angles, atol=1e-9)
+    any_wrist = Rotation.random(6, random_state=seed % 999).as_matrix()
+    np.testing.assert_allclose(wrist_from_angles(wrist_angles(any_wrist, side), side), any_wrist, atol=1e-9)
+
+
+@pytest.mark.parametrize('side', SIDES)
+@pytest.mark.parametrize('flexion', [np.pi / 2, -np.pi / 2])
+def test_wrist_at_the_lock(side, flexion):
+    wrist = wrist_from_angles([0.7, flexion, -0.4], side)
+    found = wrist_angles(wrist, side)
+    assert found[2] == 0
+    np.testing.assert_allclose(wrist_from_angles(found, side), wrist, atol=1e-9)
+    tensor = wrist_angles(torch.eye(3), side)
+    assert tensor.dtype == torch.float32 and (tensor == 0).all()
+
+
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda: JointAxes.from_keypoints(REST[:20]), r'rest_keypoints: expected shape \(21, 3\), found \(20, 3\)'),
+        (lambda: JointAxes.from_keypoints(REST[:20]), r'rest_keypoints: expected shape \(…, 21, 3\), found \(20, 3\)'),
         (lambda: JointAxes.from_keypoints(REST * np.nan), 'rest_keypoints: expected finite'),
         (lambda: JointAxes.from_keypoints(REST, 'up'), "side: expected one of right, left, found 'up'"),
         (lambda: JointAxes.from_keypoints(0 * REST), 'rest_keypoints: .*zero length'),
-        (lambda: JointAxes.from_model(HANDS['right'], np.zeros(9)), r'betas: expected shape \(10,\), found \(9,\)'),
+        (lambda: JointAxes.from_model(HANDS['right'], np.zeros(9)), r'betas: expected shape \(…, 10\), found \(9,\)'),
         (
             lambda: rotations_from_angles(np.zeros(19), AXES['right']),
             r'angles: expected shape \(…, 20\), found \(19,\)',
@@ -153,6 +239,19 @@ REST = HANDS['right'].rest(np.zeros((1, 10)))[0]
         (lambda: rotations_from_angles(np.full(20, np.nan), AXES['right']), 'angles: expected finite'),
         (lambda: joint_angles(np.zeros((15, 3, 3)), AXES['right']), r'rotations: expected shape \(…, 16, 3, 3\)'),
         (lambda: joint_angles(np.full((16, 3, 3), np.inf), AXES['right']), 'rotations: expected finite'),
+        (
+            lambda: joint_angles(np.zeros((3, 16, 3, 3)), JointAxes.from_keypoints(np.stack([REST, REST]))),
+            r'rotations: expected hands that fit axes of \(2,\) hands, found \(3,\)',
+        ),
+        (
+            lambda: rotations_from_angles(np.zeros((3, 20)), AXES['right'], np.zeros((2, 3, 3))),
+            r'wrist: expected shape \(3, 3, 3\), found \(2, 3, 3\)',
+        ),
+        (lambda: wrist_angles(np.zeros((3, 4))), r'wrist: expected shape \(…, 3, 3\), found \(3, 4\)'),
+        (lambda: wrist_angles(np.eye(3), 'both'), "side: expected one of right, left, found 'both'"),
+        (lambda: wrist_angles(np.eye(3), forearm=np.full((3, 3), np.nan)), 'forearm: expected finite'),
+        (lambda: wrist_from_angles(np.zeros(4)), r'angles: expected shape \(…, 3\), found \(4,\)'),
+        (lambda: wrist_from_angles(np.full(3, np.nan)), 'angles: expected finite'),
     ],
 )
 def test_bad_input(call, message):

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from minimal_hand_core.detnet import load_detnet
-from minimal_hand_core.training.config import ConfigError, TrainingConfig, config_from_dict, load_config
-from minimal_hand_core.training.state import CHECKPOINT, RunState
+from minimal_hand_core.training.config import TrainingConfig, config_from_dict, load_config
+from minimal_hand_core.training.recipe import ConfigError
+from minimal_hand_core.training.run import CHECKPOINT, learning_rate
+from minimal_hand_core.training.state import RunState
 from minimal_hand_core.training.stream import CropStream
-from minimal_hand_core.training.train_detnet import WEIGHTS, learning_rate, main, train
+from minimal_hand_core.training.train_detnet import WEIGHTS, main, train
 
 TINY = {
     'steps': 4,
@@ -137,10 +139,10 @@ def test_the_shipped_recipe_is_valid():
     assert config.backbone == 'small' and config.data.real_hands
 
 
-def test_the_command_line_reports_a_missing_folder_in_one_line(tmp_path, capsys):
+def test_the_command_line_reports_a_missing_folder_and_what_belongs_there(tmp_path, capsys):
     arguments = ['--config', 'config/training/detnet_small.yaml', '--output', str(tmp_path / 'run')]
     status = main([*arguments, '--set', f'data.real_hands={tmp_path / "nowhere"}'])
     error = capsys.readouterr().err
     assert status == 1
-    assert error.count('\n') == 1 and 'labels.json is missing' in error
+    assert 'labels.json is missing' in error and 'images/SOURCE' in error and 'Traceback' not in error
     assert not (tmp_path / 'run' / WEIGHTS).exists()

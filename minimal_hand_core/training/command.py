@@ -1,0 +1,67 @@
+"""The command line that all trainers have in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from minimal_hand_core.training.recipe import parse_override
+
+
+class Run(Protocol):
+    """What a trainer returns: how far it came, of how much."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def config(self) -> Any: ...
+
+
+def run_command(
+    name: str,
+    description: str,
+    epilog: str,
+    start: Callable[[argparse.Namespace, dict[str, Any]], Run],
+    arguments: list[str] | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+) -> int:
+    """Parse the arguments, train, and say in one line how it ended; returns the exit status.
+
+    Args:
+        name: of the command.
+        description, epilog: for --help.
+        start: trains, given the options (config, output, stop_after and those added) and the settings overridden.
+        arguments: sys.argv when None.
+        add_arguments: adds options of the trainer's own.
+    """
+    parser = argparse.ArgumentParser(
+        name, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--config', required=True, type=Path, help='YAML settings, see config/training/')
+    parser.add_argument('--output', required=True, type=Path, help='folder of the run; an earlier run in it goes on')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='NAME=VALUE', help='override a setting, e.g. seed=2'
+    )
+    parser.add_argument('--threads', type=int, default=0, help='processor threads for the network (0: all)')
+    parser.add_argument('--stop-after', type=int, help='do this many steps now and leave the rest for another sitting')
+    add_arguments(parser)
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    started = time.monotonic()
+    try:
+        state = start(options, dict(parse_override(text) for text in options.set))
+    except (ValueError, OSError) as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'{name}: interrupted; the same command goes on from {options.output}', file=sys.stderr)
+        return 130
+    print(f'step {state.step} of {state.config.steps} after {time.monotonic() - started:.0f} s, in {options.output}')
+    return 0
