@@ -48,7 +48,7 @@ setup(
     package_data={'minimal_hand_core': ['py.typed', 'assets/*']},
     data_files=shared_files(),
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('ros', 'test', 'tools')},
+    extras_require={name: requirements(name) for name in ('ros', 'openvino', 'test', 'tools')},
     # Makes the wheel one for this platform and runs build_ext; there is no source file to compile.
     ext_modules=[Extension(interfaces.NAME, [])],
     cmdclass={'build_ext': BuildInterfaces},
