@@ -7,6 +7,8 @@ SOURCE ?= rendered
 DEMO_ARGS ?=
 # More options for pytest, such as PYTEST_ARGS='-k crop'.
 PYTEST_ARGS ?=
+# The same for the benchmarks, such as BENCH_ARGS='-k detnet'.
+BENCH_ARGS ?=
 
 RUN := .venv/bin/python
 
@@ -14,16 +16,17 @@ RUN := .venv/bin/python
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test bench lint format clean
 
 help:
 	@echo 'make demo     track a rendered hand for $(DURATION) s and compare with its truth; writes demo_output/'
 	@echo '              DURATION=60  SOURCE=photo.jpg|folder|video.mp4|0 (webcam)  DEMO_ARGS=--help'
 	@echo 'make test     linters, types and all tests; PYTEST_ARGS="-k crop"'
+	@echo 'make bench    our methods timed beside the peer'\''s; prints a table and writes bench_output/; BENCH_ARGS="-k aik"'
 	@echo 'make lint     ruff and mypy alone'
 	@echo 'make format   let ruff rewrite what it can'
 	@echo 'make setup    only make .venv (PYTHON=python3.11 chooses the interpreter)'
-	@echo 'make clean    remove .venv, caches and everything built; keeps demo_output/ and runs/'
+	@echo 'make clean    remove .venv, caches and everything built; keeps demo_output/, bench_output/ and runs/'
 
 setup:
 	@command -v $(PYTHON) >/dev/null || \
@@ -35,6 +38,12 @@ demo: setup
 
 test: lint
 	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+bench: setup
+	@mkdir -p bench_output && rm -f bench_output/bench.json
+	@$(RUN) -m pytest benchmarks --benchmark-timer=time.process_time --benchmark-columns=median,min,max,rounds \
+	  --benchmark-json=bench_output/bench.json $(BENCH_ARGS); status=$$?; \
+	  $(RUN) -m benchmarks.table bench_output/bench.json && exit $$status
 
 lint: setup
 	@$(RUN) -m ruff check .

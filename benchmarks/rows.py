@@ -1,0 +1,45 @@
+"""The rows of the benchmark table and what each has to reach."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Goal(NamedTuple):
+    """What a row has to reach.
+
+    Attributes:
+        ratio: the peer's time over ours is at least this; None where there is no peer.
+        seconds: our time is at most this; None where only the ratio counts.
+        peer: the row whose peer is meant, where it is not this one.
+    """
+
+    ratio: float | None = None
+    seconds: float | None = None
+    peer: str | None = None
+
+
+ROWS: dict[str, Goal] = {
+    'LM shape fit, one hand': Goal(ratio=1000, seconds=1e-3),
+    'PSO shape fit, one hand': Goal(ratio=20),
+    'shape network, one hand': Goal(),
+    'AIK, one hand': Goal(ratio=5),
+    'AIK, 1,000 hands, per hand': Goal(ratio=500, peer='AIK, one hand'),
+    'AIK within joint limits, one hand': Goal(peer='AIK, one hand'),
+    'AIK within joint limits, 1,000 hands, per hand': Goal(peer='AIK, one hand'),
+    'IKNet, one hand': Goal(),
+    'IKNet, 1,000 hands, per hand': Goal(),
+    'hand model, one hand': Goal(ratio=5, seconds=0.5e-3),
+    'hand model, one hand, rotation matrices': Goal(ratio=5, seconds=0.5e-3),
+    "hand model of MANO's size, one hand": Goal(ratio=5, seconds=0.5e-3),
+    'keypoints and their gradient, 64 hands': Goal(),
+    'DetNet resnet50, one crop': Goal(ratio=4),
+    'DetNet small, one crop': Goal(ratio=20, peer='DetNet resnet50, one crop'),
+    'tracker without ROS, one 640×480 picture': Goal(seconds=20e-3),
+    'synthetic hands, one picture': Goal(seconds=1 / 300),
+    'PCK AUC, 10,000 × 21 errors': Goal(seconds=0.5),
+    'Procrustes alignment, 10,000 hands': Goal(seconds=0.5),
+    'biomechanical loss and gradient, 32 hands': Goal(),
+    'One-Euro filter, 21 keypoints': Goal(),
+}
+"""Group of the benchmarks → goal, in the order of the table."""
