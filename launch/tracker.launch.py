@@ -31,6 +31,14 @@ ARGUMENTS = (
     ('backend', 'auto', 'inference engine'),
     ('transport', 'raw', "'raw' or 'compressed' pictures"),
     ('hand_length', '0.0', "metres from the wrist to the middle finger's base; 0 = that of the hand model"),
+    ('shape_method', 'lm', "how the shape is found from bone lengths: 'lm', 'pso' or 'network'"),
+    (
+        'shape_weights',
+        'default',
+        "of shape_method:=network: 'default' (open hand) or the path of a file of train_shape",
+    ),
+    ('pose_method', 'aik', "how rotations are found from keypoints: 'aik' or 'iknet'"),
+    ('pose_weights', 'default', "of pose_method:=iknet: 'default' or the path of a file of train_iknet"),
     ('camera_info', '', 'calibration file of the camera, as ROS camera_calibration writes it'),
     ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
@@ -42,10 +50,30 @@ ARGUMENTS = (
 CAMERA = {'camera_node': ('source', 'side', 'model', 'camera_info')}
 SEPARATE = {
     'keypoint_node': ('side', 'weights', 'backend', 'transport'),
-    'shape_server': ('side', 'model', 'hand_length'),
-    'ik_node': ('side', 'model'),
+    'shape_server': ('side', 'model', 'hand_length', 'shape_method', 'shape_weights'),
+    'ik_node': ('side', 'model', 'pose_method', 'pose_weights'),
 }
-COMPOSED = {'tracker': ('side', 'model', 'weights', 'backend', 'transport', 'hand_length')}
+COMPOSED = {
+    'tracker': (
+        'side',
+        'model',
+        'weights',
+        'backend',
+        'transport',
+        'hand_length',
+        'shape_method',
+        'shape_weights',
+        'pose_method',
+        'pose_weights',
+    )
+}
+# launch arguments whose parameter has another name: those of a group have a dot, which arguments cannot have
+PARAMETERS = {
+    'shape_method': 'shape.method',
+    'shape_weights': 'shape.weights',
+    'pose_method': 'pose.method',
+    'pose_weights': 'pose.weights',
+}
 NUMBERS = ('hand_length',)
 
 
@@ -69,7 +97,7 @@ def start_nodes(context) -> list[Node]:
         wanted = {**CAMERA, **wanted}
     nodes = []
     for executable, names in wanted.items():
-        parameters = {name: typed(name, given[name]) for name in names}
+        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in names}
         environment = {}
         if executable == 'camera_node':
             parameters['frame_id'] = typed('frame_id', given['camera_frame'])

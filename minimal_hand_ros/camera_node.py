@@ -24,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
-from minimal_hand_core.data.sources import Shot, SourceError, open_source
+from minimal_hand_core.data.sources import PictureSource, Shot, SourceError, open_source
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 from minimal_hand_ros import qos
 from minimal_hand_ros.drops import DropCounter
@@ -38,6 +38,9 @@ from minimal_hand_ros.threads import limit_threads
 
 class CameraNode(Node):
     """Publishes the pictures of one source at a steady rate."""
+
+    # rclpy destroys a node whose start failed half way, too.
+    _source: PictureSource | None = None
 
     def __init__(self) -> None:
         super().__init__('camera_node')
@@ -67,7 +70,8 @@ class CameraNode(Node):
 
     def destroy_node(self) -> None:
         """Let go of the source too."""
-        self._source.close()
+        if self._source is not None:
+            self._source.close()
         super().destroy_node()
 
     def _tick(self) -> None:

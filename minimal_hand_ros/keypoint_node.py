@@ -39,6 +39,9 @@ from minimal_hand_ros.threads import limit_threads
 class KeypointNode(Node):
     """Runs the KeypointDetector on every picture."""
 
+    # rclpy destroys a node whose start failed half way, too.
+    _input: PictureInput | None = None
+
     def __init__(self) -> None:
         super().__init__('keypoint_node')
         settings = load_keypoint_settings(self)
@@ -51,7 +54,8 @@ class KeypointNode(Node):
 
     def destroy_node(self) -> None:
         """Say what came in, then end."""
-        self.get_logger().info(self._input.summary())
+        if self._input is not None:
+            self.get_logger().info(self._input.summary())
         super().destroy_node()
 
     def _detect(self, header: Header, picture: np.ndarray, camera: CameraModel | None) -> None:

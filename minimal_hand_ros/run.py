@@ -20,6 +20,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from minimal_hand_ros.logs import forward_core_logs
+
 _ROS_ERRORS = (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError)
 
 
@@ -53,6 +55,7 @@ def run_node(
         try:
             try:
                 rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
+                forward_core_logs(name)
                 node = create()
             except (ValueError, OSError, *_ROS_ERRORS) as error:
                 raise NodeFailure(error) from None

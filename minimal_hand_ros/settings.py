@@ -12,6 +12,8 @@ from rclpy.node import Node
 
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import BACKENDS
+from minimal_hand_core.pose import POSE_METHODS
+from minimal_hand_core.shape import SHAPE_METHODS
 from minimal_hand_core.tracking import DetectorConfig, PoseConfig
 from minimal_hand_ros.parameters import ParameterError, ParameterLoader
 from minimal_hand_ros.qos import RELIABILITY_CHOICES
@@ -58,11 +60,16 @@ class KeypointSettings:
 
 @dataclass(frozen=True)
 class ShapeSettings:
-    """Settings of shape_server; hand_length in metres (0 = the model's), calibration_timeout in seconds."""
+    """Settings of shape_server; hand_length in metres (0 = the model's), calibration_timeout in seconds.
+
+    method and weights are the parameters shape.method and shape.weights.
+    """
 
     side: str
     model: str
     hand_length: float
+    method: str
+    weights: str
     calibration_frames: int
     calibration_timeout: float
     threads: int
@@ -223,8 +230,12 @@ def _detector(load: ParameterLoader, side: str, threads: int) -> DetectorConfig:
         raise ParameterError(f"parameter 'keep_threshold' is {keep}: give no more than enter_threshold, {enter}")
     return DetectorConfig(
         side=side,
-        weights=load.text('weights', default.weights, "'default' or the path of a checkpoint", may_be_empty=False),
-        backend=load.choice('backend', default.backend, BACKENDS, 'inference engine'),
+        weights=load.text(
+            'weights', default.weights, "'default', or the path of a checkpoint or .onnx file", may_be_empty=False
+        ),
+        backend=load.choice(
+            'backend', default.backend, BACKENDS, 'inference engine; auto: the fastest here, measured once'
+        ),
         threads=threads,
         enter_threshold=enter,
         keep_threshold=keep,
@@ -246,6 +257,13 @@ def _shape(load: ParameterLoader, side: str, model: str, hand_length: float, thr
         side=side,
         model=model,
         hand_length=hand_length,
+        method=load.choice('shape.method', 'lm', SHAPE_METHODS, 'how the shape is found from bone lengths'),
+        weights=load.text(
+            'shape.weights',
+            'default',
+            "of shape.method 'network': 'default' (for the open hand) or a file of train_shape",
+            may_be_empty=False,
+        ),
         calibration_frames=load.integer('calibration_frames', 60, 1, 10000, 'pictures per calibration unless asked'),
         calibration_timeout=load.number(
             'calibration_timeout', 15.0, 0.1, 600.0, 'seconds per calibration unless asked'
@@ -267,6 +285,14 @@ def _pose(load: ParameterLoader, side: str, model: str, hand_length: float) -> P
         hand_length_sigma=number('hand_length_sigma', 0.0, 1.0, 'relative standard deviation of the hand length'),
         keypoint_sigma=number('keypoint_sigma', 1e-4, 1.0, 'noise of uv, share of the hand in the picture'),
         xyz_sigma=number('xyz_sigma', 1e-4, 10.0, 'noise of xyz, hand lengths'),
+        pose_method=load.choice('pose.method', default.pose_method, POSE_METHODS, 'how rotations are found'),
+        pose_limits=load.flag('pose.limits', default.pose_limits, 'bend no joint further than an ordinary hand does'),
+        pose_weights=load.text(
+            'pose.weights',
+            default.pose_weights,
+            "of pose.method 'iknet': 'default' or a file of train_iknet",
+            may_be_empty=False,
+        ),
         smoothing=load.flag('smoothing', default.smoothing, 'One-Euro filters on wrist and pose'),
         wrist_min_cutoff=number('wrist_min_cutoff', 1e-3, 1000.0, "Hz, wrist filter's cut-off at rest"),
         wrist_beta=number('wrist_beta', 0.0, 10000.0, "wrist filter's cut-off per speed, Hz per m/s"),

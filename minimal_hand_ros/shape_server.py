@@ -34,6 +34,9 @@ from minimal_hand_ros.threads import limit_threads
 class ShapeServer(Node):
     """Runs the ShapeStage on every HandKeypoints."""
 
+    # rclpy destroys a node whose start failed half way, too.
+    _stage: ShapeStage | None = None
+
     def __init__(self) -> None:
         super().__init__('shape_server')
         settings = load_shape_settings(self)
@@ -46,7 +49,8 @@ class ShapeServer(Node):
 
     def destroy_node(self) -> None:
         """End a calibration that is under way too."""
-        self._stage.close()
+        if self._stage is not None:
+            self._stage.close()
         super().destroy_node()
 
     def _take(self, message: HandKeypoints) -> None:

@@ -29,18 +29,20 @@ class ShapeStage:
 
     Args:
         node: the node that publishes and serves.
-        settings: hand length and defaults of the service.
+        settings: hand length, method, and defaults of the service.
         model: the hand.
 
     Raises:
-        ValueError: a hand length that no hand has.
+        ValueError: a hand length that no hand has; a method without weights for this hand.
     """
 
     def __init__(self, node: Node, settings: ShapeSettings, model: HandModel) -> None:
         self._node = node
         self._settings = settings
         self._model = model
-        self._estimator = ShapeEstimator(model, hand_length=settings.hand_length or None)
+        self._estimator = ShapeEstimator(
+            model, hand_length=settings.hand_length or None, method=settings.method, weights=settings.weights
+        )
         self._calibration: ShapeCalibration | None = None
         self._closed = False
         self._changed = threading.Condition()
@@ -93,7 +95,9 @@ class ShapeStage:
         try:
             if not 0 < timeout <= 3600:
                 raise ValueError(f'timeout: expected seconds, up to 3600, or 0 for the default, found {timeout:g}')
-            calibration = ShapeCalibration(self._model, frames, hand_length=length)
+            calibration = ShapeCalibration(
+                self._model, frames, hand_length=length, method=self._settings.method, weights=self._settings.weights
+            )
         except ValueError as error:
             return self._answer(response, CalibrationResult(False, str(error), None, 0.0, 0, 0))
         self._node.get_logger().info(f'calibrating: {frames} pictures, for at most {timeout:g} s')

@@ -50,6 +50,10 @@ from minimal_hand_ros.threads import limit_threads
 class TrackerNode(Node):
     """Runs KeypointDetector, ShapeStage and PoseStage on every picture."""
 
+    # rclpy destroys a node whose start failed half way, too.
+    _input: PictureInput | None = None
+    _shape: ShapeStage | None = None
+
     def __init__(self) -> None:
         super().__init__('tracker')
         settings = load_tracker_settings(self)
@@ -64,8 +68,10 @@ class TrackerNode(Node):
 
     def destroy_node(self) -> None:
         """Say what came in, end a calibration that is under way, then end."""
-        self.get_logger().info(self._input.summary())
-        self._shape.close()
+        if self._input is not None:
+            self.get_logger().info(self._input.summary())
+        if self._shape is not None:
+            self._shape.close()
         super().destroy_node()
 
     def _track(self, header: Header, picture: np.ndarray, camera: CameraModel | None) -> None:

@@ -16,6 +16,8 @@ for threads in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'N
     # One: the nodes that tests start want the other cores, and threads that wait for each other on a busy machine
     # make small networks a hundred times slower.
     os.environ.setdefault(threads, '1')
+# Engines are measured and ONNX models written once for all runs, out of the user's own cache.
+os.environ.setdefault('MINIMAL_HAND_CACHE', str(Path(__file__).resolve().parents[1] / '.cache'))
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 

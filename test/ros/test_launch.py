@@ -88,6 +88,23 @@ def test_four_nodes_and_a_camera(stand_ins: None) -> None:
     assert Path(nodes['camera_node'].additional_env['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
 
 
+@pytest.mark.parametrize(('composed', 'executable'), [('false', 'shape_server'), ('true', 'tracker')])
+def test_arguments_of_a_group_become_dotted_parameters(stand_ins: None, composed: str, executable: str) -> None:
+    nodes = started({'composed': composed, 'shape_method': 'network', 'shape_weights': '/some/file.safetensors'})
+    parameters = nodes[executable].parameters[1]
+    assert parameters['shape.method'].args == ('network',)
+    assert parameters['shape.weights'].args == ('/some/file.safetensors',)
+
+
+@pytest.mark.parametrize(('composed', 'executable'), [('false', 'ik_node'), ('true', 'tracker')])
+def test_the_pose_method_is_an_argument(stand_ins: None, composed: str, executable: str) -> None:
+    nodes = started({'composed': composed, 'pose_method': 'iknet', 'pose_weights': '/some/file.safetensors'})
+    parameters = nodes[executable].parameters[1]
+    assert parameters['pose.method'].args == ('iknet',)
+    assert parameters['pose.weights'].args == ('/some/file.safetensors',)
+    assert not [name for name in started({})['keypoint_node'].parameters[1] if name.startswith('pose')]
+
+
 def test_composed_without_a_camera(stand_ins: None) -> None:
     assert list(started({'source': '', 'composed': 'true'})) == ['tracker']
 
@@ -131,6 +148,14 @@ def declared_parameters(node: rclpy.node.Node) -> set[str]:
     return set(node._parameters) - {'use_sim_time', 'start_type_description_service'}
 
 
+def dotted(tree: dict, prefix: str = '') -> dict[str, object]:
+    """Parameter names as ROS spells them: {'shape': {'method': 'lm'}} → {'shape.method': 'lm'}."""
+    flat = {}
+    for name, value in tree.items():
+        flat |= dotted(value, f'{prefix}{name}.') if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
 def test_parameter_file_holds_the_defaults() -> None:
     content = yaml.safe_load((CONFIG / 'tracker.yaml').read_text())
     assert set(content) == set(LOADERS)
@@ -140,7 +165,7 @@ def test_parameter_file_holds_the_defaults() -> None:
         for name, entry in content.items():
             node = rclpy.create_node(name, context=context)
             LOADERS[name](node)
-            for parameter, value in entry['ros__parameters'].items():
+            for parameter, value in dotted(entry['ros__parameters']).items():
                 assert parameter in declared_parameters(node), f'{name} has no parameter {parameter}'
                 assert value == node.get_parameter(parameter).value, f'{name}: {parameter}'
             node.destroy_node()

@@ -81,6 +81,18 @@ def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node],
         (settings.load_keypoint_settings, 'threads', 0, "'threads' is 0"),
         (settings.load_shape_settings, 'hand_length', 0.001, "'hand_length' is 0.001"),
         (settings.load_shape_settings, 'hand_length', 90.0, "'hand_length' is 90.0"),
+        (
+            settings.load_shape_settings,
+            'shape.method',
+            'guess',
+            "'shape.method' is 'guess': give one of lm, pso, network",
+        ),
+        (settings.load_tracker_settings, 'shape.method', 1, "'shape.method' is 1: give one of lm, pso, network"),
+        (settings.load_shape_settings, 'shape.weights', '', "'shape.weights' is '': it must not be empty"),
+        (settings.load_ik_settings, 'pose.method', 'guess', "'pose.method' is 'guess': give one of aik, iknet"),
+        (settings.load_tracker_settings, 'pose.method', 1, "'pose.method' is 1: give one of aik, iknet"),
+        (settings.load_ik_settings, 'pose.limits', 'yes', "'pose.limits' is 'yes': give true or false"),
+        (settings.load_ik_settings, 'pose.weights', '', "'pose.weights' is '': it must not be empty"),
         (settings.load_ik_settings, 'lost_timeout', -0.1, "'lost_timeout' is -0.1"),
         (settings.load_ik_settings, 'smoothing', 1, "'smoothing' is 1: give true or false"),
         (settings.load_tracker_settings, 'model', '', "'model' is ''"),
@@ -102,3 +114,12 @@ def test_unknown_names_are_told(make_node: Callable[..., Node]) -> None:
     load.choice('side', 'right', ('right', 'left'), 'which hand')
     (warning,) = load.strangers()
     assert "'siide'" in warning and "did you mean 'side'" in warning
+
+
+@pytest.mark.parametrize('load', [settings.load_ik_settings, settings.load_tracker_settings])
+def test_the_pose_method_reaches_the_estimators_settings(make_node: Callable[..., Node], load) -> None:
+    values = {'pose.method': 'iknet', 'pose.limits': False, 'pose.weights': '/some/file.safetensors'}
+    pose = load(make_node(**values)).pose
+    assert (pose.pose_method, pose.pose_limits, pose.pose_weights) == ('iknet', False, '/some/file.safetensors')
+    default = load(make_node()).pose
+    assert (default.pose_method, default.pose_limits, default.pose_weights) == ('aik', True, 'default')

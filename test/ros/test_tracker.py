@@ -30,13 +30,13 @@ FRAME = 'eye_optical'
 SEED = 3
 POSES = 25
 # Medians, of whatever part of the hand's script a machine of any speed gets to see.
-MAX_PIXEL_ERROR = 0.10
+MAX_PIXEL_ERROR = 0.075
 """Share of the hand's box in the picture."""
-MAX_SHAPE_ERROR = 0.035
+MAX_SHAPE_ERROR = 0.027
 """Metres, wrists laid over each other."""
-MAX_WRIST_ERROR = 0.12
+MAX_WRIST_ERROR = 0.095
 """Share of the distance."""
-MAX_ANGLE_ERROR = 0.4
+MAX_ANGLE_ERROR = 0.25
 """Radians."""
 
 
