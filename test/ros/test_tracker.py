@@ -29,8 +29,8 @@ from minimal_hand_ros.stamps import to_nanoseconds  # noqa: E402
 FRAME = 'eye_optical'
 SEED = 3
 POSES = 25
-# Medians, of whatever part of the hand's script a machine of any speed gets to see. In the worst 1.2 s of the script they
-# are 0.069, 0.025, 0.145 and 0.195, in the whole of it 0.028, 0.014, 0.052 and 0.122.
+# Medians, of whatever part of the hand's script a machine of any speed gets to see. In the worst 1.2 s of the script
+# they are 0.069, 0.025, 0.145 and 0.195, in the whole of it 0.028, 0.014, 0.052 and 0.122.
 MAX_PIXEL_ERROR = 0.085
 """Share of the hand's box in the picture."""
 MAX_SHAPE_ERROR = 0.032
