@@ -89,16 +89,18 @@ def test_rendered_hand_comes_out_where_it_is(start_node: Callable, peer, compose
     first = min(truths)  # the first truths may have been sent before this listener was known
     poses = {to_nanoseconds(m.header.stamp): m for m in listener.poses.messages if m.valid}
     # A reader that did not get to run for a second has lost the oldest of a writer's ten messages, so a few may miss.
-    judged = {stamp: pose for stamp, pose in poses.items() if stamp in truths}
+    # Pictures that overtook the first camera_info have no metric pose.
+    judged = {stamp: pose for stamp, pose in poses.items() if stamp in truths and pose.metric}
     strangers = [stamp for stamp in poses if stamp >= first and stamp not in truths]
     assert len(judged) >= POSES // 2 and len(strangers) <= POSES // 4, 'poses of pictures that were never taken'
 
     # the network in the picture
     errors = []
     for message in listener.keypoints.messages:
-        if message.valid and to_nanoseconds(message.header.stamp) in truths:
+        camera = camera_from_keypoints(message)
+        if message.valid and camera is not None and to_nanoseconds(message.header.stamp) in truths:
             points = keypoints_array(truths[to_nanoseconds(message.header.stamp)])
-            uv = camera_from_keypoints(message).project(points)
+            uv = camera.project(points)
             box = np.ptp(uv, axis=0).max()
             errors.append(np.linalg.norm(keypoints_from_message(message).uv - uv, axis=1).mean() / box)
     print(f'{1000 * np.median(errors):.0f} permille of the box')
@@ -108,7 +110,7 @@ def test_rendered_hand_comes_out_where_it_is(start_node: Callable, peer, compose
     shape_errors, wrist_errors, angle_errors = [], [], []
     for stamp, pose in judged.items():
         found, true = keypoints_array(pose), keypoints_array(truths[stamp])
-        assert pose.metric and pose.side == side and pose.header.frame_id == FRAME
+        assert pose.side == side and pose.header.frame_id == FRAME
         shape_errors.append(np.linalg.norm((found - found[0]) - (true - true[0]), axis=1).mean())
         wrist_errors.append(np.linalg.norm(found[0] - true[0]) / true[0, 2])
         angle_errors.append(np.abs(np.array(pose.angles) - np.array(truths[stamp].angles)).mean())
