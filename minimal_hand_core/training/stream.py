@@ -19,12 +19,11 @@ from minimal_hand_core.data.augmentation import (
     whole_crop,
 )
 from minimal_hand_core.data.datasets.real_hands import RealHands
+from minimal_hand_core.data.datasets.rendered import TRAINING_SEED
 from minimal_hand_core.data.synthetic import Backgrounds, SyntheticHands
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.training.config import TrainingConfig
 
-RENDERED_SEED = 10_000
-"""Rendered training hands are seeded from here on, validation and test hands below, so that they never meet."""
 BACKDROP_CHANCE = 0.6
 """Share of photos that another picture continues beyond their border."""
 
@@ -47,7 +46,7 @@ class CropStream(Dataset[Batch]):
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
         self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
         self.rendered = (
-            SyntheticHands(RENDERED_SEED + config.seed, self.backgrounds, CROP_SIZE) if data.rendered_share else None
+            SyntheticHands(TRAINING_SEED + config.seed, self.backgrounds, CROP_SIZE) if data.rendered_share else None
         )
 
     def __len__(self) -> int:

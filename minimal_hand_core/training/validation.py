@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from minimal_hand_core.data.datasets.real_hands import RealHands
+from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.data.sample import Sample
-from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SyntheticHands
 from minimal_hand_core.detnet.losses import DetNetLoss
 from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.evaluation.alignment import root_scale_errors
@@ -15,11 +15,6 @@ from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
 from minimal_hand_core.training.config import TrainingConfig
 from minimal_hand_core.training.run import append_row
-
-RENDERED_SEED = 77
-"""Below the training seeds, see `stream.RENDERED_SEED`."""
-RENDERED_SIZE = 256
-"""Pixels of rendered validation pictures; the crop is cut from them as from any other picture."""
 
 
 class Validator:
@@ -33,9 +28,7 @@ class Validator:
             list(RealHands(data.real_hands, 'validation', tiers='A')) if data.real_hands is not None else []
         )
         count = config.validation.rendered if data.rendered_share > 0 else 0
-        backgrounds = Backgrounds(data.backgrounds, split='test') if data.backgrounds else None
-        rendered = SyntheticHands(RENDERED_SEED, backgrounds, size=RENDERED_SIZE, variation=CENTRED)
-        self.rendered: list[Sample] = [rendered[i] for i in range(count)]
+        self.rendered: list[Sample] = list(open_rendered(data.backgrounds, 'validation', length=count)) if count else []
 
     def run(self, model: DetNet, step: int, loss: DetNetLoss) -> dict[str, float]:
         """Score `model`, which is left in eval mode.

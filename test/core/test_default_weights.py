@@ -12,7 +12,7 @@ from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
 
-# Training seeds start at 10,000, see training/stream.py.
+# Training seeds start at 10,000, see data/datasets/rendered.py.
 SCENE_SEEDS = (20, 21, 22)
 ANY_VIEW_SEED = 78
 

@@ -21,6 +21,9 @@ from typing import NamedTuple
 from minimal_hand_core.data.datasets.dataset import choose
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
 
+TRAINING_SEED = 10_000
+"""Training hands are seeded from here on, all others below."""
+
 
 class _Split(NamedTuple):
     seed: int
@@ -31,7 +34,7 @@ class _Split(NamedTuple):
 
 
 _SPLITS = {
-    'train': _Split(10_000, 1 << 40, 128, 'train', None),
+    'train': _Split(TRAINING_SEED, 1 << 40, 128, 'train', None),
     'validation': _Split(77, 500, 256, 'test', CENTRED),
     'test': _Split(5, 5_000, 256, 'test', CENTRED),
 }
