@@ -46,8 +46,9 @@ def small_loss(
     """Loss of one batch.
 
     Args:
-        logits: heat (B, 21, 32, 32), delta (B, 63, 32, 32), location (B, 63, 32, 32), from `SmallNet.logits`.
-        uv: (B, 21, 2) crop pixels.
+        logits: heat (B, 21, 32, 32), delta (B, 63, 32, 32), location (B, 63, 32, 32), from `SmallNet.logits`; smaller
+            maps of smaller crops will do.
+        uv: (B, 21, 2) pixels of the crop that the network saw.
         xyz: (B, 21, 3) network units.
         weight: (B, 21) weight of each 2D label.
         weight_3d: (B,) weight of the 3D labels; 0 where there are none. A batch without any has 3D terms of 0.
@@ -55,7 +56,7 @@ def small_loss(
     """
     heat, delta, location = logits
     b = heat.shape[0]
-    target = heat_targets(uv)
+    target = heat_targets(uv, size=heat.shape[-1])
     mass = target.sum(dim=(-2, -1), keepdim=True)
     share = target / mass.clamp_min(1e-6)
     present = (mass > 0).to(heat.dtype)[..., 0, 0]

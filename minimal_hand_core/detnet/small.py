@@ -123,9 +123,7 @@ class SmallNet(nn.Module):
         self.heat = Head(_PYRAMID_CHANNELS, NUM_KEYPOINTS)
         self.delta = Head(_PYRAMID_CHANNELS + NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
         self.location = Head(_PYRAMID_CHANNELS + 4 * NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
-        axis = torch.linspace(-1.0, 1.0, 32)
-        position = torch.stack([axis.expand(32, 32), axis[:, None].expand(32, 32)])
-        self.register_buffer('position', position[None].contiguous(), persistent=False)
+        self.register_buffer('position', _positions(32, 32), persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -140,8 +138,14 @@ class SmallNet(nn.Module):
         assert self.heat.prediction.bias is not None
         nn.init.constant_(self.heat.prediction.bias, -math.log(1024.0))
 
+    def _position(self, size: torch.Size) -> Tensor:
+        position = self.get_buffer('position')
+        return position if position.shape[-2:] == size else _positions(*size).to(position)
+
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heat logits (B, 21, 32, 32) before normalisation, and the delta and location maps (B, 63, 32, 32).
+
+        Smaller images, of sides that 32 divides, give smaller maps: training may begin on them (training/config.py).
 
         The training loss takes logits because the logarithm of a rounded probability has no gradient worth having.
         """
@@ -160,7 +164,7 @@ class SmallNet(nn.Module):
                 side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
             y = smooth(side)
         assert y is not None
-        features = y + self.place(self.get_buffer('position'))
+        features = y + self.place(self._position(y.shape[-2:]))
         heat = self.heat(features)
         # The 3D heads see where each joint is, as a bounded map.
         features = torch.cat([features, torch.sigmoid(heat)], dim=1)
@@ -179,3 +183,9 @@ class SmallNet(nn.Module):
             deltas=delta.reshape(b, j, 3, h, w),
             locations=location.reshape(b, j, 3, h, w),
         )
+
+
+def _positions(height: int, width: int) -> Tensor:
+    """(1, 2, height, width): where a cell lies, x then y, each from −1 at the first to 1 at the last."""
+    x, y = torch.linspace(-1.0, 1.0, width), torch.linspace(-1.0, 1.0, height)
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None].contiguous()

@@ -8,22 +8,23 @@ from torch import Tensor
 from minimal_hand_core.detnet.output import CELL_PIXELS, MAP_SIZE
 
 
-def heat_targets(uv: Tensor, sigma: float = 1.0) -> Tensor:
+def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor:
     """Gaussians of peak 1 round each keypoint, never truncated to whole cells.
 
     Args:
         uv: (B, 21, 2) float, crop pixels (x, y), pixel centres at integers; may lie outside the crop.
         sigma: standard deviation in cells.
+        size: cells a side; fewer for a smaller crop, whose pixels `uv` then counts.
 
     Returns:
-        (B, 21, 32, 32) float; all zero for a keypoint whose nearest cell is outside the map, where the peers still
+        (B, 21, size, size) float; all zero for a keypoint whose nearest cell is outside the map, where the peers still
         count a joint up to four cells outside as valid (fact sheet 2.6).
     """
     cell = (uv + 0.5) / CELL_PIXELS - 0.5
-    axis = torch.arange(MAP_SIZE, dtype=uv.dtype, device=uv.device)
-    square = (axis - cell[..., None]).square()  # (B, 21, 2, 32)
+    axis = torch.arange(size, dtype=uv.dtype, device=uv.device)
+    square = (axis - cell[..., None]).square()  # (B, 21, 2, size)
     profile = torch.exp(-square / (2 * sigma**2))
-    inside = ((cell > -0.5) & (cell < MAP_SIZE - 0.5)).all(-1)
+    inside = ((cell > -0.5) & (cell < size - 0.5)).all(-1)
     maps = profile[:, :, 1, :, None] * profile[:, :, 0, None, :]
     return maps * inside[..., None, None]
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
 from minimal_hand_core.detnet.checkpoint import save_detnet
@@ -49,10 +51,10 @@ class StepSampler(Sampler[int]):
 
 def train_step(state: RunState, batch: Batch) -> DetNetLoss:
     """One optimiser step on one batch of CropStream."""
-    images = batch['images'].float().div_(255).sub_(0.5).contiguous(memory_format=torch.channels_last)
+    images, uv = network_input(batch, state.config.crop)
     loss = small_loss(
         state.model.small.logits(images),
-        batch['uv'],
+        uv,
         batch['xyz'],
         batch['weight'],
         batch['weight_3d'],
@@ -61,6 +63,17 @@ def train_step(state: RunState, batch: Batch) -> DetNetLoss:
     )
     state.descend(loss.total)
     return loss
+
+
+def network_input(batch: Batch, size: int) -> tuple[Tensor, Tensor]:
+    """A batch's images as the network takes them, (B, 3, size, size) in −0.5…0.5, and its keypoints in their pixels."""
+    images = batch['images'].float().div_(255).sub_(0.5)
+    uv = batch['uv']
+    if size != images.shape[-1]:
+        scale = size / images.shape[-1]
+        images = functional.interpolate(images, size=(size, size), mode='bilinear', antialias=True)
+        uv = (uv + 0.5) * scale - 0.5
+    return images.contiguous(memory_format=torch.channels_last), uv
 
 
 def train(config: TrainingConfig, folder: Path, *, stop_after: int | None = None) -> RunState:
