@@ -37,8 +37,11 @@ ROWS: dict[str, Goal] = {
     'DetNet small, one crop': Goal(ratio=20, peer='DetNet resnet50, one crop'),
     'tracker without ROS, one 640×480 picture': Goal(seconds=20e-3),
     'synthetic hands, one picture': Goal(seconds=1 / 300),
+    'labelled training crop': Goal(ratio=5),
+    'labelled training crop, native pictures': Goal(peer='labelled training crop'),
     'PCK AUC, 10,000 × 21 errors': Goal(seconds=0.5),
     'Procrustes alignment, 10,000 hands': Goal(seconds=0.5),
+    '10,000 stored predictions, read and scored by all protocols': Goal(seconds=2.0),
     'biomechanical loss and gradient, 32 hands': Goal(),
     'One-Euro filter, 21 keypoints': Goal(),
 }

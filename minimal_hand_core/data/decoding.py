@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from minimal_hand_core.tracking.picture import PictureError
+from minimal_hand_core.tracking.picture import PictureError, as_bgr, eight_bits
 
 _JPEG_START = b'\xff\xd8\xff'
 _JPEG_SCAN = b'\xff\xda'
@@ -20,7 +20,9 @@ _PNG_END = b'IEND'
 
 
 def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
-    """Decode one picture; its EXIF orientation is applied, an alpha channel dropped.
+    """Decode one picture; its EXIF orientation is applied, an alpha channel dropped, grey becomes three equal channels.
+
+    16 bits per channel become 8 as in `eight_bits`.
 
     Args:
         data: (N,) uint8, the bytes of the file or message.
@@ -30,7 +32,7 @@ def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
         (H, W, 3) uint8 BGR.
 
     Raises:
-        PictureError: empty, cut off, not a picture, grey, or more than 8 bits per channel.
+        PictureError: empty, cut off, not a picture, or not of whole numbers of 8 or 16 bits.
     """
     if data.size == 0:
         raise PictureError(f'{name} is empty: give a JPEG, PNG or other picture')
@@ -43,11 +45,11 @@ def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
         raise PictureError(f'{name} cannot be decoded: {str(error).splitlines()[0]}') from None
     if picture is None:
         raise PictureError(f'{name} cannot be decoded: it is corrupt, or no picture of a known format')
+    if picture.dtype == np.uint16:
+        picture = eight_bits(picture)
     if picture.dtype != np.uint8:
-        raise PictureError(f'{name} has {picture.dtype} channels: give 8 bits per channel')
-    if picture.ndim != 3:
-        raise PictureError(f'{name} is grey: give a colour picture')
-    return picture
+        raise PictureError(f'{name} has {picture.dtype} channels: give 8 or 16 bits per channel')
+    return as_bgr(picture)
 
 
 def load_picture(path: Path | str) -> np.ndarray:

@@ -58,9 +58,9 @@ class Crop:
         scale = self.side / size
         cos, sin = scale * math.cos(self.angle), scale * math.sin(self.angle)
         flip = -1.0 if mirror else 1.0
-        linear = np.array([[flip * cos, -sin], [flip * sin, cos]])
-        middle = (size - 1) / 2
-        return np.column_stack([linear, np.asarray(self.center) - linear @ (middle, middle)])
+        middle, (x, y) = (size - 1) / 2, self.center
+        row_x, row_y = (flip * cos, -sin), (flip * sin, cos)
+        return np.array([[*row_x, x - middle * sum(row_x)], [*row_y, y - middle * sum(row_y)]])
 
     def to_image(self, uv: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
         """Pixels of the crop (…, 2) → pixels of the picture (…, 2), float64."""
@@ -70,7 +70,8 @@ class Crop:
     def to_crop(self, uv: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
         """Pixels of the picture (…, 2) → pixels of the crop (…, 2), float64; inverse of `to_image`."""
         matrix = self.affine(size, mirror)
-        return (np.asarray(uv, np.float64) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        # its linear part is a turn (and mirror) times side / size, so its inverse is its transpose over the square
+        return np.asarray((np.asarray(uv, np.float64) - matrix[:, 2]) @ matrix[:, :2] * (size / self.side) ** 2)
 
     def corners(self) -> np.ndarray:
         """(4, 2) float64 picture pixels of the corners, clockwise as seen, from the crop's upper left."""
@@ -96,12 +97,28 @@ class Crop:
             PictureError: the picture is empty, not uint8 or not (H, W, 3).
         """
         check_bgr(image)
+        return cv2.cvtColor(self._resample(image, size, mirror, PAD), cv2.COLOR_BGR2RGB)
+
+    def extract_mask(self, mask: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
+        """How much of each pixel of the crop a mask covers: (H, W) bool → (size, size) uint8, 255 = all of it.
+
+        Resampled as `extract` does it, so that the edge stays where it is in the crop; 0 beyond the picture.
+
+        Raises:
+            ValueError: the mask is empty, not bool or not (H, W).
+        """
+        if mask.ndim != 2 or mask.dtype != bool or mask.size == 0:
+            raise ValueError(f'mask: expected (H, W) bool, found {mask.shape} {mask.dtype}')
+        return self._resample(mask.view(np.uint8) * np.uint8(255), size, mirror, 0)
+
+    def _resample(self, image: np.ndarray, size: int, mirror: bool, pad: int) -> np.ndarray:
+        """`extract` for any number of channels, in the order they have; `pad` beyond the border."""
         shrink = self.side / size
         halvings = max(0, int(math.log2(shrink)))
         block = 2**halvings
-        region, offset = self._region(image, block)
+        region, offset = self._region(image, block, pad)
         if region.size == 0:
-            return np.full((size, size, 3), PAD, np.uint8)
+            return np.full((size, size, *image.shape[2:]), pad, np.uint8)
         for _ in range(halvings):
             region = cv2.resize(region, (region.shape[1] // 2, region.shape[0] // 2), interpolation=cv2.INTER_AREA)
         outer = min(0.25, (shrink / block - 1) / 2)
@@ -112,32 +129,36 @@ class Crop:
         matrix = self.affine(size, mirror)
         matrix[:, 2] = (matrix[:, 2] - offset - (block - 1) / 2) / block
         matrix[:, :2] /= block
-        warped = cv2.warpAffine(
+        return cv2.warpAffine(
             region,
             matrix,
             (size, size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(PAD, PAD, PAD),
+            borderValue=(pad, pad, pad),
         )
-        return cv2.cvtColor(warped, cv2.COLOR_BGR2RGB)
 
-    def _region(self, image: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    def _region(self, image: np.ndarray, block: int, pad: int) -> tuple[np.ndarray, tuple[int, int]]:
         """The part of the picture under the crop, padded to whole blocks, and the pixel (x, y) it starts at."""
-        limit = np.array([image.shape[1], image.shape[0]])
-        corners = self.corners()
+        reach = self.side / 2 * (abs(math.cos(self.angle)) + abs(math.sin(self.angle)))
         margin = 2 * block  # neighbours that the smoothing and the bilinear warp read
-        low = np.clip(np.floor(corners.min(axis=0)) - margin, 0, limit).astype(int)
-        high = np.clip(np.ceil(corners.max(axis=0)) + margin + 1, 0, limit).astype(int)
-        if (high <= low).any():
-            return image[:0], low
-        wanted = low + -(-(high - low) // block) * block
-        high = np.minimum(wanted, limit)
-        region = image[low[1] : high[1], low[0] : high[0]]
-        right, bottom = (int(value) for value in wanted - high)
-        if right or bottom:
-            region = cv2.copyMakeBorder(region, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=(PAD, PAD, PAD))
-        return region, low
+        (left, right), (top, bottom) = (
+            (
+                min(max(math.floor(middle - reach) - margin, 0), limit),
+                min(max(math.ceil(middle + reach) + margin + 1, 0), limit),
+            )
+            for middle, limit in zip(self.center, (image.shape[1], image.shape[0]))
+        )
+        if right <= left or bottom <= top:
+            return image[:0], (left, top)
+        wider, higher = -(-(right - left) // block) * block, -(-(bottom - top) // block) * block
+        region = image[top : top + higher, left : left + wider]
+        lacking = (higher - region.shape[0], wider - region.shape[1])
+        if any(lacking):
+            region = cv2.copyMakeBorder(
+                region, 0, lacking[0], 0, lacking[1], cv2.BORDER_CONSTANT, value=(pad, pad, pad)
+            )
+        return region, (left, top)
 
 
 def keypoints_crop(uv: np.ndarray, factor: float = CROP_FACTOR) -> Crop:
@@ -156,3 +177,19 @@ def keypoints_crop(uv: np.ndarray, factor: float = CROP_FACTOR) -> Crop:
     low, high = uv.min(axis=0), uv.max(axis=0)
     center = (low + high) / 2
     return Crop((center[0], center[1]), factor * float((high - low).max()))
+
+
+def box_crop(x: float, y: float, width: float, height: float, factor: float = CROP_FACTOR) -> Crop:
+    """The crop for a box that another detector put round a hand: its centre, side `factor` × its longer side.
+
+    Args:
+        x, y: first column and row of the box, pixels.
+        width, height: of the box, pixels; it covers columns x … x + width − 1.
+        factor: side of the crop over the longer side of the box.
+
+    Raises:
+        ValueError: a value that is not finite, or a box without width or height.
+    """
+    if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
+        raise ValueError(f'box is {width}×{height} at ({x}, {y}); give finite pixels, width and height above 0')
+    return Crop((x + (width - 1) / 2, y + (height - 1) / 2), factor * max(width, height))

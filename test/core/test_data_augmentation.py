@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 from minimal_hand_core.data.augmentation import (
+    PLAIN,
     Variation,
     negative_crop,
     network_coordinates,
     plain_crop,
     varied_crop,
-    vary_looks,
     whole_crop,
 )
 from minimal_hand_core.data.sample import Sample
 
-PLAIN_LOOKS = {'occluder': 0.0, 'color': 0.0, 'blur': 0.0, 'noise': 0.0, 'jpeg': 0.0}
+MOVED = replace(PLAIN, rotation=np.pi / 2, upright=0.5, scale=(0.8, 1.3), shift=0.1)
+"""Crops as varied as ever, looks left alone."""
 
 
 def _sample(side='right', seed=0):
@@ -50,8 +51,7 @@ def _dot_error(image, uv):
 @pytest.mark.parametrize('side', ['right', 'left'])
 @pytest.mark.parametrize('seed', range(6))
 def test_labels_stay_on_the_pixels(side, seed):
-    variation = Variation(far=0.0, **PLAIN_LOOKS)
-    crop = varied_crop(_sample(side), np.random.default_rng(seed), variation)
+    crop = varied_crop(_sample(side), np.random.default_rng(seed), MOVED)
     assert crop.image.shape == (128, 128, 3)
     assert _dot_error(crop.image, crop.uv) < 0.6
 
@@ -59,7 +59,7 @@ def test_labels_stay_on_the_pixels(side, seed):
 @pytest.mark.parametrize('side', ['right', 'left'])
 @pytest.mark.parametrize('seed', range(6))
 def test_3d_turns_and_mirrors_with_2d(side, seed):
-    crop = varied_crop(_sample(side), np.random.default_rng(seed), Variation(**PLAIN_LOOKS))
+    crop = varied_crop(_sample(side), np.random.default_rng(seed), replace(MOVED, far=0.2, far_scale=2.4))
     uv = crop.uv - crop.uv[9]
     # uv = scale · xy for this sample, before and after any turn or mirroring.
     scale = (uv * crop.xyz[:, :2]).sum() / (crop.xyz[:, :2] ** 2).sum()
@@ -103,17 +103,10 @@ def test_whole_crop_keeps_picture_and_labels():
     assert crop.weight_3d == 0.0
 
 
-def test_the_same_seed_gives_the_same_crop_and_another_seed_another():
-    variation = Variation(occluder=1.0, blur=1.0, noise=1.0, jpeg=1.0)
-    crops = [varied_crop(_sample(), np.random.default_rng(seed), variation).image for seed in (3, 3, 4)]
-    np.testing.assert_array_equal(crops[0], crops[1])
-    assert (crops[0] != crops[2]).any()
-
-
 def test_the_backdrop_shows_only_beyond_the_picture():
     sample = _sample()
     backdrop = np.full((128, 128, 3), (255, 0, 0), np.uint8)  # blue
-    variation = Variation(rotation=0.0, scale=(2.5, 2.5), far=0.0, shift=0.0, **PLAIN_LOOKS)
+    variation = replace(PLAIN, scale=(2.5, 2.5))
     crop = varied_crop(sample, np.random.default_rng(0), variation, backdrop)
     blue = (crop.image == (0, 0, 255)).all(-1)
     assert blue[:4].all() and blue[:, :4].all(), 'the border shows the backdrop, as RGB'
@@ -130,13 +123,6 @@ def test_a_negative_has_no_joint_in_the_crop():
     assert not crop.hand
     assert (crop.uv < -100).all()
     assert (crop.weight == 1).all()
-
-
-def test_looks_change_but_the_argument_does_not():
-    image = np.full((128, 128, 3), 100, np.uint8)
-    changed = vary_looks(image, np.random.default_rng(0), Variation(noise=1.0))
-    assert (image == 100).all()
-    assert (changed != 100).any()
 
 
 def test_network_coordinates_have_the_root_at_zero_and_unit_length():
@@ -159,7 +145,7 @@ def test_joints_without_a_label_have_no_weight_and_leave_the_rest_alone():
     assert np.isfinite(crop.uv).all() and (crop.uv[[3, 20]] < -1000).all()
     np.testing.assert_array_equal(crop.visible, visible)
     assert crop.weight_3d == 1
-    varied = varied_crop(partial, np.random.default_rng(1), Variation(**PLAIN_LOOKS))
+    varied = varied_crop(partial, np.random.default_rng(1), MOVED)
     assert np.isfinite(varied.uv).all() and varied.weight[3] == 0 and varied.weight[4] == 1
 
 
@@ -177,3 +163,95 @@ def test_tips_are_cropped_by_the_extent_that_comes_with_them():
     tips[[4, 8, 12, 16, 20]] = whole.keypoints_px[[4, 8, 12, 16, 20]]
     sample = replace(whole, keypoints_px=tips, extent_px=whole.keypoints_px)
     np.testing.assert_array_equal(plain_crop(sample)[0].image, plain_crop(whole)[0].image)
+
+
+def test_keypoints_keep_their_fractions():
+    """The peers cut them to whole pixels (fact sheet 2.6)."""
+    sample = _sample()
+    uv = np.stack([varied_crop(sample, np.random.default_rng(seed), MOVED).uv for seed in range(20)])
+    assert np.abs(uv - np.rint(uv)).mean() == pytest.approx(0.25, abs=0.03)  # as evenly spread fractions are
+    crop, place, _ = plain_crop(sample)
+    np.testing.assert_allclose(crop.uv, place.to_crop(sample.keypoints_px), rtol=0, atol=1e-5)
+
+
+CAMERA = np.array([[500.0, 0, 322.3], [0, 500, 235.8], [0, 0, 1]])
+
+
+def _seen_by(camera, side, aside=(0.12, -0.07)):
+    """A made-up hand off the axis, as a pinhole camera sees it."""
+    flat = np.random.default_rng(3).uniform(-0.08, 0.08, (21, 3))
+    joints = flat + (*aside, 0.45)
+    seen = joints @ camera.T
+    image = np.zeros((480, 640, 3), np.uint8)
+    return Sample(image, seen[:, :2] / seen[:, 2:], joints, np.ones(21, bool), camera, side, 'pinhole')
+
+
+def _off_similarity(points, others):
+    """Largest distance, pixels, after the best scale and shift (no turn) of `points` onto `others`."""
+    a, b = points - points.mean(axis=0), others - others.mean(axis=0)
+    return float(np.abs(a * ((a * b).sum() / (a * a).sum()) - b).max())
+
+
+def _rolled(sample, crop, camera):
+    """Where the pinhole camera would see the crop's 3D hand: length and position of the sample, turned and mirrored."""
+    wanted = network_coordinates(sample.keypoints_m)
+    length = np.linalg.norm(sample.keypoints_m[9] - sample.keypoints_m[0])
+    # the same turn (and mirror) takes all relative joints of the sample to those of the crop, so also its root
+    turn = np.linalg.lstsq(wanted, crop.xyz.astype(np.float64), rcond=None)[0].T
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-5)
+    joints = length * crop.xyz + turn @ sample.keypoints_m[9]
+    seen = joints @ camera.T
+    return seen[:, :2] / seen[:, 2:], turn
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('seed', range(4))
+def test_a_turned_crop_is_what_a_rolled_pinhole_camera_sees(side, seed):
+    """Off the axis, with perspective: the crop's 2D is the projection of its 3D, up to the crop's scale and place."""
+    sample = _seen_by(CAMERA, side)
+    crop = varied_crop(sample, np.random.default_rng(seed), MOVED)
+    projected, turn = _rolled(sample, crop, CAMERA)
+    assert np.linalg.det(turn) == pytest.approx(-1 if side == 'left' else 1, abs=1e-4)
+    assert _off_similarity(projected, crop.uv) < 2e-3
+    perspective = _off_similarity(crop.xyz[:, :2], crop.uv)
+    assert perspective > 2, 'a hand this near must not look as if it were far away, or this test shows nothing'
+
+
+def test_where_the_turn_is_an_approximation():
+    """fx ≠ fy is the only thing that parts 2D and 3D, by less than the share in which they differ."""
+    oblong = CAMERA * ((1.0,), (1.022,), (1.0,))  # as Dexter+Object
+    sample = _seen_by(oblong, 'right')
+    off = []
+    for seed in range(12):
+        crop = varied_crop(sample, np.random.default_rng(seed), MOVED)
+        off.append(_off_similarity(_rolled(sample, crop, oblong)[0], crop.uv))
+    assert 0.05 < max(off) < 0.022 * 128
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'occluder': 1.5}, 'occluder is 1.5; give a chance, 0…1'),
+        ({'jpeg': -0.1}, 'jpeg is -0.1'),
+        ({'rotation': -1.0}, 'rotation is -1.0; give 0 or more'),
+        ({'scale': (1.3, 0.8)}, 'scale is .*smallest, largest'),
+        ({'scale': (0.0, 0.8)}, 'scale is'),
+        ({'far_scale': 1.0}, 'far_scale is 1.0; give at least 1.3'),
+        ({'blur': float('nan')}, 'blur is nan'),
+    ],
+)
+def test_a_variation_that_makes_no_sense_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        Variation(**change)
+
+
+def test_a_sample_that_cannot_be_cut_is_named():
+    sample = replace(_sample(), keypoints_px=np.full((21, 2), np.nan))
+    with pytest.raises(ValueError, match='dots: no keypoint is labelled'):
+        plain_crop(sample)
+    with pytest.raises(ValueError, match=r'backdrop: expected \(128, 128, 3\) uint8 BGR, found \(64, 64, 3\)'):
+        varied_crop(_sample(), np.random.default_rng(0), PLAIN, np.zeros((64, 64, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'dots: the mask is \(10, 10\), the picture \(240, 240\)'):
+        varied_crop(
+            replace(_sample(), mask=np.ones((10, 10), bool)), np.random.default_rng(0), replace(PLAIN, background=1.0)
+        )

@@ -60,13 +60,25 @@ def test_half_a_picture_is_an_error(picture: np.ndarray, suffix: str, share: flo
     [
         (np.zeros(0, np.uint8), 'is empty'),
         (np.arange(200, dtype=np.uint8), 'cannot be decoded'),
-        (encoded('.png', np.zeros((4, 4), np.uint8)), 'is grey'),
-        (encoded('.png', np.zeros((4, 4, 3), np.uint16)), 'uint16'),
+        (encoded('.tiff', np.zeros((4, 4, 3), np.float32)), 'float32'),
     ],
 )
-def test_what_is_no_colour_picture_is_an_error(data: np.ndarray, said: str) -> None:
+def test_what_is_no_picture_is_an_error(data: np.ndarray, said: str) -> None:
     with pytest.raises(PictureError, match=f'^it .*{said}'):
         decode_picture(data, 'it')
+
+
+def test_grey_pictures_get_three_equal_channels(picture: np.ndarray) -> None:
+    grey = picture[..., 1]
+    for kept in (grey, grey.astype(np.uint16) << 8):
+        found = decode_picture(encoded('.png', kept), 'it')
+        np.testing.assert_array_equal(found, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_sixteen_bits_become_eight(picture: np.ndarray) -> None:
+    picture[0, 0] = 255  # says that all bits are in use
+    found = decode_picture(encoded('.png', picture.astype(np.uint16) << 4), 'it')
+    np.testing.assert_array_equal(found, picture)
 
 
 def test_load_picture_names_the_file(tmp_path: Path) -> None:

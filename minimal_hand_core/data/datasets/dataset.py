@@ -11,6 +11,7 @@ import numpy as np
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.data.datasets import cache as index_cache
 from minimal_hand_core.data.datasets.index import Index
+from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.datasets.layout import Layout, Request
 from minimal_hand_core.data.datasets.tree import DatasetError, present
 from minimal_hand_core.data.decoding import load_mask, load_picture
@@ -33,12 +34,16 @@ class HandDataset(Sequence[Sample]):
         report: sentences on what was left out or looked odd.
     """
 
-    def __init__(self, layout: Layout, request: Request, index: Index, masks: bool = False) -> None:
+    def __init__(
+        self, layout: Layout, request: Request, index: Index, masks: bool = False, kept: Path | str | None = None
+    ) -> None:
         self.name, self.root, self.split, self.labels = layout.name, request.root, request.split, index
         usual = all(value == layout.options[name][0] for name, value in request.options.items())
         self.published = layout.splits[request.split] if usual else None
         self.report = tuple(index.report)
         self._read_mask = layout.read_mask if masks else None
+        self._kept = KeptPictures(kept) if kept is not None else None
+        self._folder = str(request.root)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,8 +72,14 @@ class HandDataset(Sequence[Sample]):
         mask = None
         if self._read_mask is not None and labels.masks is not None:
             mask = self._read_mask(load_mask(self.root / labels.masks[row].decode()), side)
-        return Sample(
-            image=load_picture(self.root / labels.files[row].decode()),
+        path, cutout = f'{self._folder}/{labels.files[row].decode()}', None
+        if self._kept is None:
+            image = load_picture(path)
+        else:
+            points = (labels.keypoints_px if labels.extents_px is None else labels.extents_px)[row]
+            image, cutout = self._kept.load(path, points[np.isfinite(points).all(axis=1)])
+        sample = Sample(
+            image=image,
             keypoints_px=labels.keypoints_px[row].astype(np.float64),
             keypoints_m=None if labels.keypoints_m is None else labels.keypoints_m[row].astype(np.float64),
             visible=labels.visible[row].copy(),
@@ -78,6 +89,7 @@ class HandDataset(Sequence[Sample]):
             mask=mask,
             extent_px=None if labels.extents_px is None else labels.extents_px[row].astype(np.float64),
         )
+        return sample if cutout is None else cutout.apply(sample, image)
 
     def key(self, row: int) -> str:
         """The name of sample `row`, without reading its picture."""
@@ -116,13 +128,14 @@ def open_layout(
     cache: Path | str | bool = True,
     partial: bool = False,
     masks: bool = False,
+    kept: Path | str | None = None,
     **options: str,
 ) -> HandDataset:
     """Index a data set, or find its index again, and check it against the pictures that are there.
 
     Args:
         layout: which data set.
-        root, split, cache, partial, masks, options: as `open_dataset`.
+        root, split, cache, partial, masks, kept, options: as `open_dataset`.
 
     Raises:
         DatasetError: as `open_dataset`.
@@ -143,7 +156,7 @@ def open_layout(
     index = _with_pictures(layout, root, index, partial, masks)
     if not len(index):
         raise DatasetError(f'{layout.name}: no sample in split {split!r} of {root}')
-    return HandDataset(layout, request, index, masks)
+    return HandDataset(layout, request, index, masks, kept)
 
 
 def _index(layout: Layout, request: Request, cache: Path | str | bool) -> Index:

@@ -45,6 +45,7 @@ def open_dataset(
     cache: Path | str | bool = True,
     partial: bool = False,
     masks: bool = False,
+    kept: Path | str | None = None,
     **options: Any,
 ) -> Sequence[Sample]:
     """A data set in its native layout as a sequence of samples in one form.
@@ -62,6 +63,9 @@ def open_dataset(
             scans anew. The data folder itself is never written to unless it is the path given.
         partial: go on when pictures are missing; how many were left out stands in `report`.
         masks: read each sample's mask too, where the data set has them.
+        kept: folder where pictures are kept cut round the hand and quick to decode, for training that sees them again
+            and again; `image` is then that part of the picture, with labels and intrinsics in its pixels. None, and
+            for 'real_hands' and 'rendered': pictures as they are.
         options: of the reader, see its module, such as `hands='both'` for RHD.
 
     Returns:
@@ -83,7 +87,7 @@ def open_dataset(
         from minimal_hand_core.data.datasets.real_hands import RealHands
 
         return RealHands(root, split, partial=partial, **options)
-    return open_layout(_layout(name), root, split, cache=cache, partial=partial, masks=masks, **options)
+    return open_layout(_layout(name), root, split, cache=cache, partial=partial, masks=masks, kept=kept, **options)
 
 
 def _layout(name: str) -> Any:

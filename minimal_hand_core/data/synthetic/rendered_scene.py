@@ -13,7 +13,7 @@ from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.backgrounds import room
 from minimal_hand_core.data.synthetic.forearm import ArmPose
 from minimal_hand_core.data.synthetic.motion import HandMotion
-from minimal_hand_core.data.synthetic.renderer import HandRenderer
+from minimal_hand_core.data.synthetic.renderer import HandRenderer, RenderedHand
 from minimal_hand_core.data.synthetic.skin import sample_cloth, sample_skin
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
@@ -69,9 +69,11 @@ class RenderedScene:
         absent: (start, end) spans in seconds in which no hand is in the picture.
         background: (height, width, 3) uint8 BGR; made up when None.
         noise: standard deviation of sensor noise, grey levels.
+        focal: focal length, pixels; FOCAL in proportion to the width when None.
 
     Raises:
-        ValueError: a size below 32 pixels, an unknown side, a background or a span that does not fit.
+        ValueError: a size below 32 pixels, an unknown side, a focal length that is not positive, a background or a span
+            that does not fit.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class RenderedScene:
         absent: Sequence[tuple[float, float]] = (),
         background: np.ndarray | None = None,
         noise: float = 1.5,
+        focal: float | None = None,
     ) -> None:
         if min(size) < 32:
             raise ValueError(f'size: expected 32 pixels or more each way, found {size}')
@@ -96,7 +99,10 @@ class RenderedScene:
         self.model = model if model is not None else load_hand_model('open', 'right')
         self.motion = motion if motion is not None else HandMotion(seed, self.model)
         height, width = self.size
-        focal = FOCAL * width / 640
+        if focal is None:
+            focal = FOCAL * width / 640
+        if not 0 < focal < np.inf:
+            raise ValueError(f'focal: expected pixels above 0, found {focal}')
         self.intrinsics = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
         rng = np.random.default_rng((seed, 0x5CE2E))
         self._appearance = Appearance(
@@ -126,12 +132,20 @@ class RenderedScene:
     def frame(self, t: float) -> tuple[np.ndarray, HandTruth | None]:
         """The picture at t seconds, (height, width, 3) uint8 BGR, and the truth, None while no hand is there."""
         truth = self.truth(t)
-        image = self._background if truth is None else self._draw(truth)
+        image = self._background if truth is None else self._draw(truth).image
         if self.side == 'left':
             image = image[:, ::-1]
         top, left = np.random.default_rng(round(abs(t) * 1e6)).integers(_GRAIN_SHIFTS, size=2)
         grain = self._grain[top : top + self.size[0], left : left + self.size[1]]
         return cv2.add(image, grain, dtype=cv2.CV_8U), truth
+
+    def depth(self, t: float) -> np.ndarray:
+        """(height, width) float32: metres along z of hand, arm and sleeve at t seconds, 0 where there is neither."""
+        truth = self.truth(t)
+        if truth is None:
+            return np.zeros(self.size, np.float32)
+        depth = self._draw(truth).depth
+        return np.ascontiguousarray(depth[:, ::-1]) if self.side == 'left' else depth
 
     def truth(self, t: float) -> HandTruth | None:
         """The truth at t seconds without drawing; None while no hand is there."""
@@ -165,7 +179,7 @@ class RenderedScene:
             vertices=vertices,
         )
 
-    def _draw(self, truth: HandTruth) -> np.ndarray:
+    def _draw(self, truth: HandTruth) -> RenderedHand:
         """The right hand's picture; as the principal point is in the middle, a left hand's is its mirror image."""
         mirror = np.array([-1.0 if self.side == 'left' else 1.0, 1, 1])
         return self._renderer.render(
@@ -175,4 +189,4 @@ class RenderedScene:
             self._background,
             keypoints=truth.keypoints_m * mirror,
             appearance=self._appearance,
-        ).image
+        )
