@@ -1,4 +1,4 @@
-"""The training loss of the small network.
+"""The training loss of the small network, and what the losses of both networks share.
 
 Heat: cross-entropy between the target's shares and the predicted ones over 1,024 cells and the cell "not here"
 (a joint outside the crop, and every joint of a picture without a hand, belongs there). It needs no balance between
@@ -6,6 +6,9 @@ the few bright and the many dark cells, which is what a squared loss on heat map
 
 Delta and location: Huber distance, averaged over the cells with the target's heat as weight, so the error's size sets
 the step's size; the peers take one un-squared norm over the whole batch, which does not (fact sheet 10.1, 11).
+
+Means are over the batch of all processes that train together (`ranks.sum_over_ranks`); the biomechanical term alone is
+each process's own.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
+from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
 
@@ -64,12 +68,11 @@ def small_loss(
     flat = heat.reshape(b, NUM_KEYPOINTS, -1)
     log_share = functional.log_softmax(torch.cat([flat, torch.zeros_like(flat[..., :1])], dim=-1), dim=-1)
     cross = -(share.reshape(b, NUM_KEYPOINTS, -1) * log_share[..., :-1]).sum(-1) - (1 - present) * log_share[..., -1]
-    heat_loss = (weight * cross).sum() / weight.sum().clamp_min(1e-6)
+    heat_loss = weighted_mean(cross, weight, least=1e-6)
 
-    parents = torch.tensor(KEYPOINT_PARENTS, device=xyz.device)
     weight_3d = weight_3d[:, None] * present  # only where the joint is in the crop is there a place to read it
-    location_loss = _map_loss(location, xyz, share, weight_3d)
-    delta_loss = _map_loss(delta, delta_targets(xyz, parents), share, weight_3d)
+    location_loss = read_loss(location.unflatten(1, (NUM_KEYPOINTS, 3)), xyz, share, weight_3d)
+    delta_loss = read_loss(delta.unflatten(1, (NUM_KEYPOINTS, 3)), parent_directions(xyz), share, weight_3d)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
@@ -85,10 +88,25 @@ def locate(maps: Tensor, share: Tensor) -> Tensor:
     return torch.einsum('bjchw,bjhw->bjc', maps.unflatten(1, (NUM_KEYPOINTS, 3)), share)
 
 
-def _map_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
-    """Huber distance between maps (B, 63, 32, 32) and the constant target (B, 21, 3), weighted by share and weight."""
-    b, _, h, w = maps.shape
-    maps = maps.reshape(b, NUM_KEYPOINTS, 3, h, w)
+def parent_directions(xyz: Tensor) -> Tensor:
+    """`delta_targets` of xyz (B, 21, 3) along the skeleton."""
+    return delta_targets(xyz, torch.tensor(KEYPOINT_PARENTS, device=xyz.device))
+
+
+def read_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Huber distance between maps (B, 21, 3, h, w) and the constant target (B, 21, 3), read where a joint is.
+
+    Args:
+        maps, target: network units.
+        share: (B, 21, h, w) how much each cell counts, of sum 1 per joint.
+        weight: (B, 21) of each joint.
+    """
     distance = functional.huber_loss(maps, target[..., None, None].expand_as(maps), reduction='none', delta=0.1)
     per_joint = (distance.sum(2) * share).sum(dim=(-2, -1)) / 0.1
-    return (weight * per_joint).sum() / weight.sum().clamp_min(1.0)
+    return weighted_mean(per_joint, weight, least=1.0)
+
+
+def weighted_mean(values: Tensor, weight: Tensor, least: float) -> Tensor:
+    """Σ weight·values / Σ weight over all ranks, the divisor at least `least`."""
+    total, mass = sum_over_ranks((weight * values).sum(), weight.sum())
+    return total / mass.clamp_min(least)

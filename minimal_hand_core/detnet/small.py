@@ -140,7 +140,10 @@ class SmallNet(nn.Module):
 
     def _position(self, size: torch.Size) -> Tensor:
         position = self.get_buffer('position')
-        return position if position.shape[-2:] == size else _positions(*size).to(position)
+        # a traced network is one for full crops: asking for its size would end up in the trace
+        if torch.jit.is_tracing() or position.shape[-2:] == size:
+            return position
+        return _positions(*size).to(position)
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heat logits (B, 21, 32, 32) before normalisation, and the delta and location maps (B, 63, 32, 32).

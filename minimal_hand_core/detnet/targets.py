@@ -32,3 +32,22 @@ def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor
 def delta_targets(xyz: Tensor, parents: Tensor) -> Tensor:
     """(B, 21, 3) joints → (B, 21, 3) unit vectors from parent to child; zero for the wrist (fact sheet 2.6)."""
     return torch.nn.functional.normalize(xyz - xyz[:, parents], dim=-1, eps=1e-6)
+
+
+def truncated_targets(uv: Tensor, size: int = MAP_SIZE) -> tuple[Tensor, Tensor]:
+    """The peers' heat targets, faults included (fact sheet 2.6): a joint is moved to a whole pixel and then to a whole
+    cell, both towards zero, and its Gaussian of σ = 1 cell is cut to the 7×7 cells round that.
+
+    Args:
+        uv, size: as `heat_targets`.
+
+    Returns:
+        (B, 21, size, size) float, peak 1; and (B, 21) bool, which joints the peers call valid: those of whose window
+        not all is outside, as they count it, so up to four cells left of or above the map and three on the other sides.
+    """
+    cell = torch.trunc(torch.trunc(uv) / CELL_PIXELS)
+    axis = torch.arange(size, dtype=uv.dtype, device=uv.device)
+    offset = axis - cell[..., None]  # (B, 21, 2, size)
+    profile = torch.exp(-offset.square() / 2) * (offset.abs() <= 3)
+    valid = ((cell >= -4) & (cell < size + 3)).all(-1)
+    return profile[:, :, 1, :, None] * profile[:, :, 0, None, :], valid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ def run_command(
     start: Callable[[argparse.Namespace, dict[str, Any]], Run],
     arguments: list[str] | None,
     add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    *,
+    config_needed: bool = True,
 ) -> int:
     """Parse the arguments, train, and say in one line how it ended; returns the exit status.
 
@@ -39,11 +42,12 @@ def run_command(
         start: trains, given the options (config, output, stop_after and those added) and the settings overridden.
         arguments: sys.argv when None.
         add_arguments: adds options of the trainer's own.
+        config_needed: whether there must be a --config.
     """
     parser = argparse.ArgumentParser(
         name, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--config', required=True, type=Path, help='YAML settings, see config/training/')
+    parser.add_argument('--config', required=config_needed, type=Path, help='YAML settings, see config/training/')
     parser.add_argument('--output', required=True, type=Path, help='folder of the run; an earlier run in it goes on')
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE', help='override a setting, e.g. seed=2'
@@ -63,5 +67,7 @@ def run_command(
     except KeyboardInterrupt:
         print(f'{name}: interrupted; the same command goes on from {options.output}', file=sys.stderr)
         return 130
-    print(f'step {state.step} of {state.config.steps} after {time.monotonic() - started:.0f} s, in {options.output}')
+    if os.environ.get('RANK', '0') == '0':  # of several processes, the first speaks for all
+        seconds = time.monotonic() - started
+        print(f'step {state.step} of {state.config.steps} after {seconds:.0f} s, in {options.output}')
     return 0

@@ -15,10 +15,11 @@ class RunProgress:
         step: steps done before.
         steps: of the whole run.
         every: steps from line to line where there is no terminal.
+        quiet: show nothing, for all but one of the processes that train together.
     """
 
-    def __init__(self, step: int, steps: int, every: int = 50) -> None:
-        self._first, self._steps, self._every = step, steps, every
+    def __init__(self, step: int, steps: int, every: int = 50, quiet: bool = False) -> None:
+        self._first, self._steps, self._every, self._quiet = step, steps, every, quiet
         self._started = time.monotonic()
         self._bar = Progress(
             TextColumn('{task.description}'),
@@ -26,6 +27,7 @@ class RunProgress:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            disable=quiet,
         )
         self._task = self._bar.add_task('training', total=steps, completed=step)
 
@@ -41,11 +43,12 @@ class RunProgress:
     def advance(self, step: int, text: str) -> None:
         """`step` steps are done; `text` tells their losses."""
         self._bar.update(self._task, completed=step, description=text)
-        if not self._bar.console.is_terminal and step % self._every == 0:
+        if not self._quiet and not self._bar.console.is_terminal and step % self._every == 0:
             rate = (step - self._first) / (time.monotonic() - self._started)
             left = (self._steps - step) / rate / 60
             print(f'step {step}: {text}, {rate:.2f} steps/s, {left:.0f} min left', flush=True)
 
     def print(self, text: str) -> None:
         """A line of its own."""
-        self._bar.console.print(text)
+        if not self._quiet:
+            self._bar.console.print(text)

@@ -1,14 +1,15 @@
 """Settings of a training run: YAML and `NAME=VALUE` → a frozen dataclass, with errors that name the setting.
 
-A recipe is a dataclass whose fields are int, float, str, bool, `str | None`, tuples of str or float, or dataclasses of
-such; what its type cannot say it checks in `__post_init__` with `check`.
+A recipe is a dataclass whose fields are int, float, str, bool, such or None, tuples of them, `dict[str, Any]`, or
+dataclasses of such; what its type cannot say it checks in `__post_init__` with `check`.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -19,7 +20,7 @@ class ConfigError(ValueError):
     """A setting is unknown, missing or out of range; the message names it."""
 
 
-def check(fine: bool, name: str, found: Any, wanted: str) -> None:
+def check(fine: object, name: str, found: Any, wanted: str) -> None:
     """Raise ConfigError unless `fine`."""
     if not fine:
         raise ConfigError(f'{name} is {found!r}; give {wanted}')
@@ -36,14 +37,16 @@ def read_recipe(recipe: type[Recipe], path: Path | str, overrides: dict[str, Any
     Raises:
         ConfigError: no such file, not YAML, an unknown name, a wrong type, or a value out of range.
     """
-    try:
-        tree = yaml.safe_load(Path(path).read_text()) or {}
-    except OSError as error:
-        raise ConfigError(f'{path} cannot be read: {error.strerror}') from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{path} is not YAML: {error}') from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f'{path} holds a {type(tree).__name__}; expected names with values')
+    return recipe_from_dict(recipe, read_tree(path, overrides))
+
+
+def read_tree(path: Path | str | None, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The settings of a YAML file (none without a path), overridden, not yet checked.
+
+    Raises:
+        ConfigError: no such file, not YAML, or an override that goes through a value that has no settings.
+    """
+    tree = _read_yaml(path) if path is not None else {}
     for name, value in (overrides or {}).items():
         *parents, leaf = name.split('.')
         node = tree
@@ -52,7 +55,19 @@ def read_recipe(recipe: type[Recipe], path: Path | str, overrides: dict[str, Any
             if not isinstance(node, dict):
                 raise ConfigError(f'{name} is not a setting: {parent} has no settings of its own')
         node[leaf] = value
-    return recipe_from_dict(recipe, tree)
+    return tree
+
+
+def _read_yaml(path: Path | str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(Path(path).read_text()) or {}
+    except OSError as error:
+        raise ConfigError(f'{path} cannot be read: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f'{path} is not YAML: {error}') from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f'{path} holds a {type(tree).__name__}; expected names with values')
+    return tree
 
 
 def recipe_from_dict(recipe: type[Recipe], tree: dict[str, Any]) -> Recipe:
@@ -86,25 +101,35 @@ def _build(recipe: type, tree: Any, prefix: str) -> Any:
         if name not in known:
             raise ConfigError(f'{prefix}{name} is not a setting; choose from {", ".join(known)}')
         values[name] = _convert(hints[name], value, prefix + name)
-    return recipe(**values)
+    try:
+        return recipe(**values)
+    except TypeError:
+        missing = [f.name for f in fields(recipe) if f.name not in values]
+        raise ConfigError(f'{prefix.rstrip(".")}: give {missing[0]}') from None
 
 
 def _convert(wanted: Any, value: Any, name: str) -> Any:
     if is_dataclass(wanted):
         return _build(wanted, value, name + '.')  # type: ignore[arg-type]
+    if get_origin(wanted) is UnionType:
+        (kind,) = (part for part in get_args(wanted) if part is not NoneType)
+        return None if value is None else _convert(kind, value, name)
+    if get_origin(wanted) is tuple and isinstance(value, list | tuple):
+        kinds = get_args(wanted)
+        if kinds[-1] is Ellipsis:
+            kinds = (kinds[0],) * len(value)
+        if len(kinds) == len(value):
+            return tuple(_convert(kind, item, f'{name}[{i}]') for i, (kind, item) in enumerate(zip(kinds, value)))
+    if get_origin(wanted) is dict and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return dict(value)
     if wanted is float and _is_number(value):
         return float(value)
     if wanted is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if (wanted is str and isinstance(value, str)) or (wanted is bool and isinstance(value, bool)):
         return value
-    if wanted == (str | None) and (value is None or isinstance(value, str)):
-        return value
-    if wanted == tuple[str, ...] and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    if wanted == tuple[float, ...] and isinstance(value, list | tuple) and all(map(_is_number, value)):
-        return tuple(float(v) for v in value)
-    raise ConfigError(f'{name} is {value!r}; expected {getattr(wanted, "__name__", wanted)}')
+    kind = str(wanted) if get_origin(wanted) else getattr(wanted, '__name__', wanted)
+    raise ConfigError(f'{name} is {value!r}; expected {kind}')
 
 
 def _is_number(value: Any) -> bool:

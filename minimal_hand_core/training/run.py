@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import math
-from collections.abc import Callable
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from minimal_hand_core.weights import write_atomically
+from minimal_hand_core import __version__
+from minimal_hand_core.training.comparison import changes, matches, over, plain
+from minimal_hand_core.training.fingerprint import differences
+from minimal_hand_core.training.meter import Meter
+from minimal_hand_core.training.schedule import learning_rate, moving_average
+from minimal_hand_core.weights import first_line, write_atomically
 
 CHECKPOINT = 'last.pt'
 """In the folder of a run: all that is needed to continue."""
@@ -23,21 +27,9 @@ CHECKPOINT = 'last.pt'
 Network = TypeVar('Network', bound=nn.Module)
 
 
-class Schedule(Protocol):
-    """The settings that every run has; they are fields of a dataclass whose fields all have defaults."""
-
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def ema_decay(self) -> float: ...
-
-
 class TrainingRun(Generic[Network]):
-    """What a run needs to continue exactly: network, optimiser, moving average, step; saved whole and atomically.
+    """What a run needs to continue exactly: network, optimiser, moving average, step, random numbers; saved whole and
+    atomically.
 
     The moving average also averages the buffers, batch norms' among them, so its weights can be used as they are.
 
@@ -47,7 +39,10 @@ class TrainingRun(Generic[Network]):
         optimizer: of the network's parameters.
 
     Attributes:
-        may_change: settings that may be others when a run goes on; all the rest shape it.
+        may_change: settings that may be others when a run goes on; all the rest shape it. '*' stands for any one part
+            of a dotted name.
+        data: what it is trained on (training/fingerprint.py), or None where that follows from the settings.
+        logged, looked: losses since the last row of loss.csv, and since the last validation.
     """
 
     may_change: ClassVar[tuple[str, ...]] = ()
@@ -58,20 +53,31 @@ class TrainingRun(Generic[Network]):
         self.model = model
         self.optimizer = optimizer
         self.average = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay), use_buffers=True)
+        self.scaler = torch.amp.GradScaler(enabled=False)
+        self.data: list[dict[str, Any]] | None = None
+        self.logged, self.looked = Meter(), Meter()
 
     @property
     def averaged(self) -> Network:
         """The network with averaged weights."""
         return cast(Network, self.average.module)
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return learning_rate(self.config, step)
+
     def descend(self, loss: Tensor, limit: float = 5.0) -> None:
-        """One optimiser step down the loss, a scalar, at the schedule's rate, with gradients of at most `limit`."""
+        """One optimiser step down the loss, a scalar, at the schedule's rate, with gradients of at most `limit` (0: of
+        any size)."""
         for group in self.optimizer.param_groups:
-            group['lr'] = learning_rate(self.config, self.step)
+            group['lr'] = self.rate(self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        self.optimizer.step()
+        self.scaler.scale(loss).backward()
+        if limit:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.average.update_parameters(self.model)
         self.step += 1
 
@@ -85,61 +91,85 @@ class TrainingRun(Generic[Network]):
         Raises:
             OSError: no space or no permission.
         """
-        parts: dict[str, Any] = {'model': self.model, 'average': self.average, 'optimizer': self.optimizer}
-        state = {name: part.state_dict() for name, part in parts.items()}
-        save_checkpoint({'step': self.step, 'config': self.settings(), **state}, folder / CHECKPOINT)
+        state = {name: part.state_dict() for name, part in self._stateful().items()}
+        about = {'step': self.step, 'config': plain(self.settings()), 'data': self.data, 'version': __version__}
+        path = folder / CHECKPOINT
+        try:
+            save_checkpoint({**about, **state, 'random': random_state()}, path)
+        except OSError as error:
+            kept = f'{path} still holds the one before' if path.exists() else f'there is none in {folder} yet'
+            raise OSError(
+                error.errno,
+                f'{error.strerror or error}: the checkpoint of step {self.step} could not be written; {kept}. Make '
+                'room and run the same command again',
+            ) from None
 
-    def load(self, folder: Path) -> bool:
+    def load(self, folder: Path, *, allow_data_change: bool = False) -> bool:
         """Continue from `last.pt` if there is one.
 
+        Args:
+            folder: of the run.
+            allow_data_change: go on with other data than the run was begun with, with a word to stderr.
+
         Raises:
-            ValueError: the file was written with other settings that shape the run; the message names the first.
+            ValueError: the file is damaged, or was written with other settings that shape the run, or, unless that is
+                allowed, with other data; the message names the first of them.
         """
         path = folder / CHECKPOINT
+        for leftover in folder.glob(f'.{CHECKPOINT}.*.part'):  # of a process that was killed as it wrote
+            leftover.unlink(missing_ok=True)
         if not path.exists():
             return False
-        state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
-        self._check_same_run(path, state['config'])
-        self.model.load_state_dict(state['model'])
-        self.average.load_state_dict(state['average'])
-        self.optimizer.load_state_dict(state['optimizer'])
+        try:
+            state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+            saved = state['config']
+        except Exception as error:  # damaged archives raise nearly anything
+            raise ValueError(
+                f'{path} is no checkpoint that can be read ({first_line(error)}); '
+                'put a copy in its place, or delete it to begin anew'
+            ) from None
+        self._check_same_run(path, saved, allow_data_change)
+        self._check_same_data(path, state.get('data'), allow_data_change)
+        for name, part in self._stateful().items():
+            if name in state:  # files from before there was such a part do without
+                part.load_state_dict(state[name])
+        if 'random' in state:
+            restore_random_state(state['random'])
         self.step = state['step']
         return True
 
-    def _check_same_run(self, path: Path, saved: dict[str, Any]) -> None:
-        now = self.settings()
-        then = {**asdict(type(self.config)()), **saved}  # a setting that is newer than the file had its default
-        for name in now:
-            if name not in self.may_change and then.get(name) != now[name]:
-                raise ValueError(
-                    f'{path} was made with {name}: {then.get(name)}, not {now[name]}; '
-                    'use its settings, or another folder'
-                )
+    def _stateful(self) -> dict[str, Any]:
+        parts = {'model': self.model, 'average': self.average, 'optimizer': self.optimizer}
+        return {**parts, 'scaler': self.scaler, 'logged': self.logged, 'looked': self.looked}
 
+    def _check_same_run(self, path: Path, saved: dict[str, Any], allow_data_change: bool) -> None:
+        now = plain(self.settings())
+        then = over(plain(asdict(type(self.config)())), plain(saved))  # a newer setting than the file had its default
+        for name, (old, new) in changes(then, now).items():
+            if any(matches(name, pattern) for pattern in self.may_change):
+                continue
+            if name.startswith('data.') and allow_data_change:
+                tell(f'{name} was {old}, is {new}')
+                continue
+            hint = ', or give --allow-data-change' if name.startswith('data.') else ''
+            raise ValueError(
+                f'{path} was made with {name}: {old}, not {new}; use its settings, or another folder{hint}'
+            )
 
-def learning_rate(schedule: Schedule, step: int) -> float:
-    """Linear warm-up, then half a cosine to zero at `schedule.steps`."""
-    if step < schedule.warmup:
-        return schedule.learning_rate * (step + 1) / schedule.warmup
-    done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
-    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for an optimiser: weights decay, norms and biases do not."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    kept = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    return [{'params': decayed, 'weight_decay': weight_decay}, {'params': kept, 'weight_decay': 0.0}]
-
-
-def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV file, which begins with the names of its columns."""
-    new = not path.exists()
-    with path.open('a', newline='') as file:
-        writer = csv.DictWriter(file, row.keys())
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    def _check_same_data(self, path: Path, then: list[dict[str, Any]] | None, allow_data_change: bool) -> None:
+        if self.data is None:
+            return
+        if then is None:
+            tell(f'{path} does not say what it was trained on; whether these are the same data is not checked')
+            return
+        told = differences(then, self.data)
+        if told and not allow_data_change:
+            raise ValueError(
+                f'{path} was trained on other data: {"; ".join(told)}. Bring them back, use another folder, or go on '
+                'with --allow-data-change'
+            )
+        for line in told:
+            tell(f'other data than before: {line}')
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -153,16 +183,21 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential moving average whose decay grows to `decay`: a fixed one would show for 1 / (1 − decay) steps
-    little but the first weights, the worst of the run."""
+def random_state() -> dict[str, Any]:
+    """PyTorch's random numbers, of the processor and of every GPU in use."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    return {'cpu': torch.get_rng_state(), 'cuda': cuda}
 
-    @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - now)
-        else:  # counters; the lists hold one type each
-            torch._foreach_copy_(averaged, current)
 
-    return update
+def restore_random_state(state: dict[str, Any]) -> None:
+    """The inverse of random_state; GPUs that are not here are left out."""
+    torch.set_rng_state(state['cpu'])
+    if torch.cuda.is_available():
+        for device, numbers in enumerate(state['cuda'][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(numbers, device)
+
+
+def tell(text: str) -> None:
+    """A line to whoever watches, once: of several ranks, the first says it."""
+    if os.environ.get('RANK', '0') == '0':
+        print(text, file=sys.stderr, flush=True)

@@ -1,86 +1,257 @@
 """An endless, repeatable stream of training batches.
 
 Batch `step` depends on the seed and on `step` alone: not on the number of workers, nor on what was drawn before. That
-is what makes a resumed run continue exactly.
+is what makes a resumed run continue exactly. Of several ranks each makes its own crops of the same batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from minimal_hand_core.data.augmentation import (
     TrainingCrop,
-    Variation,
     negative_crop,
+    other_side_crop,
     varied_crop,
     whole_crop,
 )
 from minimal_hand_core.data.datasets.real_hands import RealHands
-from minimal_hand_core.data.datasets.rendered import TRAINING_SEED
-from minimal_hand_core.data.synthetic import Backgrounds, SyntheticHands
+from minimal_hand_core.data.datasets.rendered import open_rendered
+from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic import Backgrounds
 from minimal_hand_core.tracking.crop import CROP_SIZE
+from minimal_hand_core.tracking.picture import PictureError
 from minimal_hand_core.training.config import TrainingConfig
+from minimal_hand_core.training.fingerprint import describe, describe_backgrounds
+from minimal_hand_core.training.mixture import Passes, Turns
+from minimal_hand_core.training.ranks import Ranks
+from minimal_hand_core.training.splits import Parts, open_parts
 
 BACKDROP_CHANCE = 0.6
 """Share of photos that another picture continues beyond their border."""
+ATTEMPTS = 20
+"""Unreadable pictures one after the other, drawn at random, after which there is no hope."""
 
 Batch = dict[str, torch.Tensor]
+
+
+class Draw(NamedTuple):
+    """What a worker process hands over.
+
+    Attributes:
+        batch: the tensors; empty when it failed.
+        unreadable: names of the pictures that could not be read, for each of which another was drawn.
+        failure: why there is no batch; a worker's own error would come with its whole traceback.
+    """
+
+    batch: Batch
+    unreadable: list[str]
+    failure: str = ''
 
 
 class CropStream(Dataset[Batch]):
     """Batch `step` as tensors: `images` (B, 3, 128, 128) uint8 RGB; the rest as in TrainingCrop.
 
+    Args:
+        config: the settings.
+        ranks: which part of each batch is made; B is the batch's size over the number of ranks.
+
+    Attributes:
+        parts: the data sets of the mixture, each in what is trained on and what is held back.
+        samples: number of photos that may be drawn.
+
     Raises:
-        ValueError: a data folder is missing, empty or malformed; the message names it.
+        ValueError: a data folder is missing, empty or malformed (the message names it), a split must not be trained
+            on, or the batch cannot be shared out among the ranks.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self.config = config
+    def __init__(self, config: TrainingConfig, ranks: Ranks = Ranks()) -> None:  # noqa: B008 (frozen)
         data = config.data
-        self.variation = Variation()
+        if config.batch % ranks.world:
+            raise ValueError(f'batch is {config.batch}; give a multiple of the {ranks.world} processes')
+        self.config, self.ranks = config, ranks
+        self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
+        self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed) if data.rendered else None
         self.real = RealHands(data.real_hands, 'train', leave_out=data.leave_out) if data.real_hands else None
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
-        self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
-        self.rendered = (
-            SyntheticHands(TRAINING_SEED + config.seed, self.backgrounds, CROP_SIZE) if data.rendered_share else None
-        )
+        self.parts: list[Parts] = [
+            open_parts(part.name, str(part.root or data.root), part.split, part.options, data.kept)
+            for part in data.datasets
+        ]
+        self.samples = len(self.real or ()) + sum(len(part.train) for part in self.parts)
+        if self.parts:
+            self.turns = Turns(self._shares())
+            self.passes = [Passes((config.seed, i), len(part.train)) for i, part in enumerate(self.parts)]
+
+    def _shares(self) -> list[float]:
+        """Of a batch: negatives, rendered hands, and each data set."""
+        data = self.config.data
+        sizes = [len(part.train) if data.sampling == 'proportional' else 1 for part in self.parts]
+        weights = np.array([part.weight for part in data.datasets]) * sizes
+        photos = (1 - data.negative_share - data.rendered) * weights / weights.sum()
+        return [data.negative_share, data.rendered, *photos.tolist()]
+
+    def fingerprint(self) -> list[dict[str, Any]]:
+        """What is trained on, see training/fingerprint.py; reads all labels."""
+        entries = [
+            describe(part.name, part.split, parts.train.whole, parts.train.rows)
+            for part, parts in zip(self.config.data.datasets, self.parts)
+        ]
+        if self.real is not None:
+            entries.append(describe('real_hands', 'train', self.real))
+        return entries + ([describe_backgrounds(self.backgrounds)] if self.backgrounds is not None else [])
 
     def __len__(self) -> int:
         return self.config.steps
 
     def __getitem__(self, step: int) -> Batch:
+        """Batch `step`.
+
+        Raises:
+            ValueError: a background, or one picture after the other, cannot be read.
+        """
+        return self.draw(step).batch
+
+    def draw(self, step: int) -> Draw:
+        """Batch `step`, and what could not be read."""
         cv2.setNumThreads(0)  # the trainer has the cores
+        unreadable: list[str] = []
+        crops = self._mixture(step, unreadable) if self.parts else self._shorthand(step, unreadable)
+        return Draw(collate(crops), unreadable)
+
+    def _mixture(self, step: int, unreadable: list[str]) -> list[TrainingCrop]:
+        """Every crop has a random generator of its own, so that each rank makes its own ones only."""
+        batch = self.config.batch
+        crops = []
+        for slot in range(self.ranks.rank, batch, self.ranks.world):
+            rng = np.random.default_rng((self.config.seed, step, slot))
+            source, before = self.turns[step * batch + slot]
+            if source == 0:
+                crops.append(self._negative(rng))
+            elif source == 1:
+                crops.append(self._rendered(before))
+            else:
+                part, passes = self.parts[source - 2].train, self.passes[source - 2]
+                crops.append(self._photo(part, passes[before], range(len(part)), rng, unreadable))
+        return crops
+
+    def _shorthand(self, step: int, unreadable: list[str]) -> list[TrainingCrop]:
+        """One random generator for the whole batch, so every rank draws all of it and keeps its part; only rendered
+        hands have generators of their own and are left to their rank."""
         config = self.config
         rng = np.random.default_rng((config.seed, step))
         negative = round(config.batch * config.data.negative_share)
-        rendered = round(config.batch * config.data.rendered_share)
-        crops = [self._negative(rng) for _ in range(negative)]
-        crops += [self._rendered(step * config.batch + i) for i in range(rendered)]
-        crops += [self._real(rng) for _ in range(config.batch - negative - rendered)]
-        return collate(crops)
+        rendered = round(config.batch * config.data.rendered)
+        mine = range(self.ranks.rank, config.batch, self.ranks.world)
+        crops: list[TrainingCrop | None] = [self._negative(rng) for _ in range(negative)]
+        for i in range(rendered):
+            crops.append(self._rendered(step * config.batch + i) if negative + i in mine else None)
+        for _ in range(config.batch - negative - rendered):
+            assert self.real is not None
+            # Every source is drawn as often as any other: the large ones are the plain ones.
+            source = self.sources[int(rng.integers(len(self.sources)))]
+            crops.append(self._photo(self.real, source[int(rng.integers(len(source)))], source, rng, unreadable))
+        return [crop for crop in (crops[i] for i in mine) if crop is not None]
 
     def _negative(self, rng: np.random.Generator) -> TrainingCrop:
         assert self.backgrounds is not None
-        return negative_crop(self.backgrounds.sample(rng, CROP_SIZE), rng, self.variation)
+        return negative_crop(self.backgrounds.sample(rng, CROP_SIZE), rng, self.config.data.variation)
 
     def _rendered(self, index: int) -> TrainingCrop:
         # Rendered hands come as crops, already varied in view and in looks.
         assert self.rendered is not None
-        return whole_crop(self.rendered[index])
+        crop = self._weighed(whole_crop(self.rendered[index]))
+        return self._sided(crop, np.random.default_rng((self.config.seed, index)))
 
-    def _real(self, rng: np.random.Generator) -> TrainingCrop:
-        assert self.real is not None
-        # Every source is drawn as often as any other: the large ones are the plain ones.
-        source = self.sources[int(rng.integers(len(self.sources)))]
-        sample = self.real[int(source[int(rng.integers(len(source)))])]
+    def _photo(
+        self,
+        samples: Sequence[Sample],
+        row: int,
+        choices: Sequence[int] | np.ndarray,
+        rng: np.random.Generator,
+        unreadable: list[str],
+    ) -> TrainingCrop:
+        """A crop of sample `row`; if its picture cannot be read, that is noted and another of `choices` is drawn."""
+        sample = None
+        for _ in range(ATTEMPTS):
+            try:
+                sample = samples[int(row)]
+                break
+            except PictureError as error:
+                unreadable.append(str(error))
+                row = choices[int(rng.integers(len(choices)))]
+        if sample is None:
+            raise ValueError(f'{ATTEMPTS} pictures one after the other cannot be read, the last: {unreadable[-1]}')
         backdrop = None
         if self.backgrounds is not None and rng.random() < BACKDROP_CHANCE:
             backdrop = self.backgrounds.sample(rng, CROP_SIZE)
-        return varied_crop(sample, rng, self.variation, backdrop)
+        try:
+            crop = self._weighed(varied_crop(sample, rng, self.config.data.variation, backdrop))
+        except ValueError as error:
+            raise ValueError(f'{sample.key}: {error}') from None
+        return crop if sample.side is None else self._sided(crop, rng)
+
+    def _sided(self, crop: TrainingCrop, rng: np.random.Generator) -> TrainingCrop:
+        """The crop, or now and then the same hand as a left one."""
+        share = self.config.data.other_side_share
+        return other_side_crop(crop) if share and rng.random() < share else crop
+
+    def _weighed(self, crop: TrainingCrop) -> TrainingCrop:
+        hidden = self.config.data.hidden_weight
+        if hidden == 1:
+            return crop
+        return replace(crop, weight=np.where(crop.visible, crop.weight, hidden * crop.weight).astype(np.float32))
+
+
+class StepDraws(Dataset[Draw]):
+    """The draws of a stream by step, with an error in place of a traceback."""
+
+    def __init__(self, stream: CropStream) -> None:
+        self.stream = stream
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    def __getitem__(self, step: int) -> Draw:
+        try:
+            return self.stream.draw(step)
+        except (ValueError, OSError) as error:
+            return Draw({}, [], str(error))
+
+
+class StepSampler(Sampler[int]):
+    """The steps that are still to do, in order."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.steps = range(start, stop)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def load_batches(stream: CropStream, start: int, *, pinned: bool = False) -> DataLoader[Draw]:
+    """The draws of a stream from step `start` on, made by its workers ahead of time; `pinned` for a GPU."""
+    workers = stream.config.data.workers
+    return DataLoader(
+        StepDraws(stream),
+        batch_size=None,
+        sampler=StepSampler(start, stream.config.steps),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=pinned,
+        generator=torch.Generator(),  # the global one belongs to the run, and a sitting must not show in it
+    )
 
 
 def collate(crops: list[TrainingCrop]) -> Batch:

@@ -7,7 +7,6 @@ continue where it stopped.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,10 +20,11 @@ from minimal_hand_core.evaluation.pose_methods import NOISES, score_poses
 from minimal_hand_core.pose.absolute import RIGID, keypoints_from_absolute
 from minimal_hand_core.pose.iknet import ACTIVATIONS, IKNet, iknet_features, save_iknet
 from minimal_hand_core.training.command import run_command
+from minimal_hand_core.training.loop import Loop
 from minimal_hand_core.training.posed_hands import NoiseConfig, PosedHands, PoseSampler, RestConfig
-from minimal_hand_core.training.progress import RunProgress
 from minimal_hand_core.training.recipe import check, read_recipe
-from minimal_hand_core.training.run import TrainingRun, append_row, decay_groups
+from minimal_hand_core.training.run import TrainingRun
+from minimal_hand_core.training.schedule import decay_groups
 
 WEIGHTS = 'iknet.safetensors'
 VALIDATION_SEED = 7
@@ -124,7 +124,7 @@ def train_step(run: IKNetRun, hands: PosedHands) -> IKNetLoss:
 def train(config: IKNetConfig, folder: Path, *, stop_after: int | None = None) -> IKNetRun:
     """Train until `config.steps` (or `stop_after` steps have been done), continuing what `folder` holds.
 
-    Writes `config.yaml`, `last.pt` (all that is needed to continue), `metrics.csv` and, at each validation,
+    Writes `config.yaml`, `last.pt` (all that is needed to continue), `loss.csv`, `metrics.csv` and, at each validation,
     `iknet.safetensors` (the moving average).
 
     Raises:
@@ -137,20 +137,16 @@ def train(config: IKNetConfig, folder: Path, *, stop_after: int | None = None) -
     (folder / 'config.yaml').write_text(yaml.safe_dump(asdict(config), sort_keys=False))
     sampler = PoseSampler(TRAINING_SEED + config.seed, config.pool)
     held_out = PoseSampler(VALIDATION_SEED, 500)
-    stop = config.steps if stop_after is None else min(config.steps, run.step + stop_after)
-    with RunProgress(run.step, config.steps, every=100) as progress:
-        while run.step < stop:
-            loss = train_step(run, sampler.batch(run.step, config.batch, config.noise, config.rest))
-            if not math.isfinite(loss.total.item()):
-                raise ValueError(f'the loss is not finite at step {run.step}; {folder} keeps the state before it')
-            progress.advance(run.step, f'rotation {loss.rotation.item():.3f} keypoint {loss.keypoint.item():.4f}')
-            if run.step % config.checkpoint_every == 0 or run.step == stop:
-                run.save(folder)
-            if run.step % config.validation_every == 0 or run.step == config.steps:
-                metrics = validate(run.averaged.eval(), held_out)
-                progress.print(f'step {run.step}: {metrics}')
-                append_row(folder / 'metrics.csv', {'step': run.step, **metrics})
-                save_iknet(run.averaged.eval(), folder / WEIGHTS, {'step': str(run.step), 'seed': str(config.seed)})
+
+    def step() -> dict[str, torch.Tensor]:
+        return train_step(run, sampler.batch(run.step, config.batch, config.noise, config.rest))._asdict()
+
+    def look() -> dict[str, float]:
+        save_iknet(run.averaged.eval(), folder / WEIGHTS, {'step': str(run.step), 'seed': str(config.seed)})
+        return validate(run.averaged.eval(), held_out)
+
+    every = config.validation_every
+    Loop(run, folder, step, look, every=every, log_every=100, show=('rotation', 'keypoint')).go(stop_after)
     return run
 
 

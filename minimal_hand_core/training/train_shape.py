@@ -7,7 +7,6 @@ sheet 4.3 stored a million). Run the same command again to continue where it sto
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +18,9 @@ import yaml
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.shape.regressor import ShapeRegressor, save_shape_regressor
 from minimal_hand_core.training.command import run_command
-from minimal_hand_core.training.progress import RunProgress
+from minimal_hand_core.training.loop import Loop
 from minimal_hand_core.training.recipe import read_recipe
-from minimal_hand_core.training.run import TrainingRun, append_row
+from minimal_hand_core.training.run import TrainingRun
 from minimal_hand_core.training.shape_hands import ShapeBatch, test_batch, training_batch
 from minimal_hand_core.training.shape_recipe import ShapeRecipe
 
@@ -65,32 +64,30 @@ def shape_loss(model: ShapeRegressor, batch: ShapeBatch, weight: float) -> torch
     return misfit + weight * betas.square().sum(dim=1).mean()
 
 
-def train_step(run: ShapeRun) -> float:
+def train_step(run: ShapeRun) -> torch.Tensor:
     """One optimiser step; returns the loss."""
     with torch.no_grad():
         batch = training_batch(run.config, run.model, run.step)
     loss = shape_loss(run.model, batch, run.config.weight)
     run.descend(loss, limit=1.0)
-    return float(loss.detach())
+    return loss.detach()
 
 
 @torch.inference_mode()
-def validate(run: ShapeRun, path: Path) -> dict[str, float]:
-    """Root mean square errors of the ratios, against the truth, from exact ratios and from noisy ones; appended to
-    `path` (CSV)."""
-    row: dict[str, float] = {'step': run.step}
+def validate(run: ShapeRun) -> dict[str, float]:
+    """Root mean square errors of the ratios, against the truth, from exact ratios and from noisy ones."""
+    row: dict[str, float] = {}
     for name, noise in (('exact', 0.0), ('noisy', _TEST_NOISE)):
         batch = test_batch(run.config, run.averaged, _TEST_HANDS, noise)
         errors = run.averaged.ratios(run.averaged(batch.noisy)) - batch.ratios
         row[f'{name}_ratio_error'] = round(float(errors.square().mean().sqrt()), 6)
-    append_row(path, row)
     return row
 
 
 def train(config: ShapeRecipe, folder: Path, *, stop_after: int | None = None) -> ShapeRun:
     """Train until `config.steps` (or `stop_after` steps have been done), continuing what `folder` holds.
 
-    Writes `config.yaml`, `last.pt` (all that is needed to continue), `metrics.csv` and, at each validation,
+    Writes `config.yaml`, `last.pt` (all that is needed to continue), `loss.csv`, `metrics.csv` and, at each validation,
     `shape_regressor.safetensors` (the moving average).
 
     Raises:
@@ -102,19 +99,14 @@ def train(config: ShapeRecipe, folder: Path, *, stop_after: int | None = None) -
     folder.mkdir(parents=True, exist_ok=True)
     run.load(folder)
     (folder / 'config.yaml').write_text(yaml.safe_dump(asdict(config), sort_keys=False))
-    stop = config.steps if stop_after is None else min(config.steps, run.step + stop_after)
-    with RunProgress(run.step, config.steps, every=500) as progress:
-        while run.step < stop:
-            loss = train_step(run)
-            if not math.isfinite(loss):
-                raise ValueError(f'the loss is not finite at step {run.step}; {folder} keeps the state before it')
-            progress.advance(run.step, f'loss {loss:.6f}')
-            if run.step % config.checkpoint_every == 0 or run.step == stop:
-                run.save(folder)
-            if run.step % config.validate_every == 0 or run.step == config.steps:
-                progress.print(f'{validate(run, folder / "metrics.csv")}')
-                about = {'step': str(run.step), 'seed': str(config.seed), 'noise': str(config.noise)}
-                save_shape_regressor(run.averaged, folder / WEIGHTS, about)
+
+    def look() -> dict[str, float]:
+        about = {'step': str(run.step), 'seed': str(config.seed), 'noise': str(config.noise)}
+        save_shape_regressor(run.averaged, folder / WEIGHTS, about)
+        return validate(run)
+
+    loop = Loop(run, folder, lambda: {'total': train_step(run)}, look, every=config.validate_every, log_every=500)
+    loop.go(stop_after)
     return run
 
 
