@@ -3,6 +3,10 @@
 `alignment` moves a predicted hand onto the true one, `errors` measures distances, `pck` turns them into shares. All are
 NumPy in, NumPy out, take a mask of visible keypoints (N, K), and never guess: what is not visible has no error, a joint
 that is never visible has score NaN and is left out of means over joints, and nothing visible at all is a ValueError.
+
+On these stand whole evaluations (docs/evaluation.md): `predict` and `prediction_run` make `predictions`, `protocols`
+and `scores` turn those into figures, `report` puts them beside the `published` ones; `peer_files` reads and writes the
+peer's. `evaluate_detnet` is the command.
 """
 
 from minimal_hand_core.evaluation.alignment import (

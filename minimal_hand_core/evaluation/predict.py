@@ -2,62 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from minimal_hand_core.data.augmentation import plain_crop
 from minimal_hand_core.data.sample import Sample
-from minimal_hand_core.detnet.decode import decode
 from minimal_hand_core.detnet.network import DetNet
+from minimal_hand_core.evaluation.crops import first_look, second_look
+from minimal_hand_core.evaluation.predictions import UNKNOWN_SIDE, Origin, PredictionError, Predictions, concatenate
+from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
+from minimal_hand_core.inference.engine import Engine, EngineOutput
+from minimal_hand_core.inference.graph import KeypointGraph
+from minimal_hand_core.tracking.crop import Crop
 
 
-class Predictions(NamedTuple):
-    """Predictions for N samples and the truth beside them, all NumPy float64.
+class ModelEngine:
+    """A DetNet as it is, with the interface of an engine: no copy, no tracing, on whatever device it is.
 
-    Attributes:
-        uv, true_uv: (N, 21, 2) pixels of each sample's picture.
-        xyz: (N, 21, 3) network units in the picture's axes (mirrored back for left hands).
-        true_m: (N, 21, 3) metres; NaN where a sample has no 3D.
-        confidence: (N, 21).
-        keys: names of the samples.
+    Args:
+        model: must be in eval mode.
+
+    Raises:
+        ValueError: it is in training mode.
     """
 
-    uv: np.ndarray
-    true_uv: np.ndarray
-    xyz: np.ndarray
-    true_m: np.ndarray
-    confidence: np.ndarray
-    keys: list[str]
+    def __init__(self, model: DetNet) -> None:
+        if model.training:
+            raise ValueError(
+                'the network is in training mode, which would use and change batch statistics; call .eval()'
+            )
+        self._graph = KeypointGraph(model)
+        self._device = next(model.parameters()).device
+
+    @torch.inference_mode()
+    def run(self, crops: np.ndarray) -> EngineOutput:
+        """As `Engine.run`."""
+        uv, xyz, confidence = self._graph(torch.from_numpy(crops).to(self._device))[:3]
+        return EngineOutput(uv.cpu().numpy(), xyz.cpu().numpy(), confidence.cpu().numpy())
 
 
-@torch.inference_mode()
-def predict(model: DetNet, samples: Iterable[Sample], batch: int = 32) -> Predictions:
-    """Predict every sample, centred on its true box as the protocols do; `model` must be in eval mode."""
-    if model.training:
-        raise ValueError('the network is in training mode, which would use and change batch statistics; call .eval()')
+def predict(
+    network: DetNet | Engine,
+    samples: Iterable[Sample],
+    batch: int = 32,
+    crop: str = 'tracker',
+    origin: Origin | None = None,
+) -> Predictions:
+    """Predict every sample.
+
+    Args:
+        network: a DetNet in eval mode, or an engine.
+        samples: at least one, each with a key of its own.
+        batch: crops that the network sees at once.
+        crop: which square of the picture it sees, one of `crops.CROPS`.
+        origin: where the samples come from.
+
+    Raises:
+        PredictionError: no sample, labels that are not numbers where visible or nowhere, a key twice, or a network
+            that gives no numbers.
+        ValueError: the network is in training mode, or `batch` is below 1.
+        PictureError: of the samples, when a picture cannot be read.
+    """
+    if batch < 1:
+        raise ValueError(f'batch is {batch}; give 1 or more')
+    engine = ModelEngine(network) if isinstance(network, DetNet) else network
+    origin = origin or Origin(crop=crop)
     iterator = iter(samples)
-    parts: list[tuple[np.ndarray, ...]] = []
-    keys: list[str] = []
+    parts = []
     while chunk := list(islice(iterator, batch)):
-        cut = [plain_crop(sample) for sample in chunk]
-        images = torch.from_numpy(np.stack([crop.image for crop, _, _ in cut])).permute(0, 3, 1, 2)
-        hands = decode(model(images.float() / 255 - 0.5))
-        mirrored = np.array([mirror for _, _, mirror in cut])
-        xyz = hands.xyz.numpy().astype(np.float64)
-        xyz[mirrored, :, 0] *= -1
-        uv = np.stack(
-            [place.to_image(p, mirror=mirror) for p, (_, place, mirror) in zip(hands.uv.numpy(), cut, strict=True)]
-        )
-        true_uv = np.stack([sample.keypoints_px for sample in chunk])
-        nothing = np.full((21, 3), np.nan)
-        true_m = np.stack([nothing if s.keypoints_m is None else s.keypoints_m for s in chunk])
-        parts.append((uv, true_uv, xyz, true_m, hands.confidence.numpy().astype(np.float64)))
-        keys += [sample.key for sample in chunk]
+        parts.append(_predict_batch(engine, chunk, crop, origin))
     if not parts:
-        raise ValueError('there is no sample to predict')
-    uv, true_uv, xyz, true_m, confidence = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Predictions(uv, true_uv, xyz, true_m, confidence, keys)
+        raise PredictionError('there is no sample to predict')
+    return concatenate(parts)
+
+
+def _predict_batch(engine: Engine, samples: Sequence[Sample], how: str, origin: Origin) -> Predictions:
+    for sample in samples:
+        _check_labels(sample)
+    looks = [first_look(sample, how, origin.dataset) for sample in samples]
+    crops = [look.crop for look in looks]
+    uv, xyz, confidence = _look(engine, samples, crops)
+    again = [i for i, look in enumerate(looks) if look.refine]
+    if again:
+        for i in again:
+            crops[i] = second_look(uv[i], crops[i])
+        uv[again], xyz[again], confidence[again] = _look(engine, [samples[i] for i in again], [crops[i] for i in again])
+    nothing = np.full((NUM_KEYPOINTS, 3), np.nan)
+    return Predictions(
+        keys=[sample.key for sample in samples],
+        uv=uv,
+        xyz=xyz,
+        confidence=confidence,
+        true_uv=np.stack([sample.keypoints_px for sample in samples]),
+        true_m=np.stack([nothing if sample.keypoints_m is None else sample.keypoints_m for sample in samples]),
+        visible=np.stack([sample.visible for sample in samples]),
+        intrinsics=np.stack([nothing[:3] if sample.intrinsics is None else sample.intrinsics for sample in samples]),
+        sides=np.array([UNKNOWN_SIDE if s.side is None else SIDES.index(s.side) for s in samples], np.uint8),
+        crops=np.array([(*crop.center, crop.side) for crop in crops]),
+        origin=origin,
+    )
+
+
+def _look(
+    engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """uv (B, 21, 2) pixels of the pictures, xyz (B, 21, 3) in the pictures' axes, confidence (B, 21)."""
+    left = np.array([sample.side == 'left' for sample in samples])
+    images = [crop.extract(s.image, mirror=bool(flip)) for crop, s, flip in zip(crops, samples, left)]
+    output = engine.run(np.stack(images))
+    xyz = output.xyz.astype(np.float64)
+    xyz[left, :, 0] *= -1
+    uv = [crop.to_image(points, mirror=bool(flip)) for crop, points, flip in zip(crops, output.uv, left)]
+    return np.stack(uv), xyz, output.confidence.astype(np.float64)
+
+
+def _check_labels(sample: Sample) -> None:
+    """Raise PredictionError where a visible keypoint has no numbers, or no keypoint has."""
+    labels = {'2D': sample.keypoints_px, '3D': sample.keypoints_m}
+    for what, points in labels.items():
+        if points is None:
+            continue
+        bad = sample.visible & ~np.isfinite(points).all(axis=1)
+        if bad.any():
+            raise PredictionError(
+                f'{sample.key}: the {what} label of keypoint {int(bad.argmax())} is visible but not a number; '
+                'mend the label, or mark the keypoint as not visible'
+            )
+    if not np.isfinite(sample.keypoints_px).all(axis=1).any():
+        raise PredictionError(f'{sample.key} has no labelled keypoint, so there is no hand to look at')

@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     from minimal_hand_core.shape.calibration import CalibrationResult
 
 
+HAND_LENGTHS = (0.03, 0.15)
+"""Metres: what is outside is no human hand's."""
+
+
 @dataclass(frozen=True, eq=False)
 class HandShape:
     """Shape of one hand.
 
     Attributes:
         betas: (10,) float64 shape parameters of the hand model.
-        hand_length: |wrist → middle MCP| in metres: given, not measured (one camera sees no absolute size).
+        hand_length: |wrist → middle MCP| in metres: given (one camera sees no absolute size), or measured with depth.
         residual: root mean square over the 15 bones of (model ratio − observed ratio).
         frames: usable frames behind the estimate.
         calibrated: whether it is the result of a calibration and stays as it is.
-        hand_length_spread: metres; robust standard deviation over the frames of the observed hand length, brought to
-            hand_length. It says how steady the keypoints are, not how right hand_length is.
+        hand_length_spread: metres; robust standard deviation over the frames of the observed hand length: as measured
+            with depth, or else of xyz, brought to hand_length. It says how steady the keypoints are, not how right
+            hand_length is.
     """
 
     betas: np.ndarray
@@ -151,6 +156,6 @@ def check_hand_length(value: float) -> float:
     Raises:
         ValueError: it is outside 0.03…0.15 m.
     """
-    if not 0.03 <= value <= 0.15:
+    if not HAND_LENGTHS[0] <= value <= HAND_LENGTHS[1]:
         raise ValueError(f'hand_length: expected metres from wrist to middle knuckle, 0.03 to 0.15, found {value!r}')
     return float(value)

@@ -19,9 +19,9 @@ from minimal_hand_core.hand.skeleton import (
 
 _ENDS = np.array(BONE_KEYPOINTS)
 _STARTS = np.array([KEYPOINT_PARENTS[keypoint] for keypoint in BONE_KEYPOINTS])
-_PLAUSIBLE = (0.05, 1.5)
-"""What is outside is no human hand and dropped at once."""
-_MAD_TO_SIGMA = 1.4826
+PLAUSIBLE = (0.05, 1.5)
+"""Ratios outside are of no human hand and dropped at once."""
+MAD_TO_SIGMA = 1.4826
 _INLIER = 2.5
 """In robust standard deviations from the median."""
 _FEW = 10
@@ -91,7 +91,7 @@ class RatioWindow:
         if not reference > 0.0:
             return False
         ratios = lengths / reference
-        bad = (ratios < _PLAUSIBLE[0]) | (ratios > _PLAUSIBLE[1])
+        bad = (ratios < PLAUSIBLE[0]) | (ratios > PLAUSIBLE[1])
         if confidence is not None:
             trust = to_float64(confidence, 'confidence')
             check_shape(trust, 'confidence', (NUM_KEYPOINTS,))
@@ -116,21 +116,29 @@ class RatioWindow:
         """
         if self.frames == 0:
             raise ValueError('window: expected at least one usable frame, found none')
-        rows = self._rows[: self.frames]
-        if len(rows) >= _FEW:
-            agreeing = _agreeing_frames(rows[:, :NUM_BONES])[:, None]
-            # A bone that none of them shows is better known from the others than not at all.
-            shown = (agreeing & ~np.isnan(rows)).any(axis=0)
-            rows = np.where(agreeing | ~shown, rows, np.nan)
-        median = _median(rows)
-        deviation = np.abs(rows - median)
-        sigma = _MAD_TO_SIGMA * _median(deviation)
-        # The tiny constant keeps equal values in when their deviation is zero.
-        near = deviation <= _INLIER * sigma + 1e-12
-        count = near.sum(axis=0)
-        mean = np.where(near, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+        mean, sigma = robust_mean(self._rows[: self.frames])
         length = float(mean[NUM_BONES])
         return WindowEstimate(mean[:NUM_BONES], sigma[:NUM_BONES], length, float(sigma[NUM_BONES]) / length)
+
+
+def robust_mean(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Robust mean and standard deviation, as RatioWindow has them, of the columns of rows (N, 15 or more).
+
+    The first 15 are ratios, by which frames are judged; NaN where not seen. What no frame shows is NaN in the result.
+    """
+    if len(rows) >= _FEW:
+        agreeing = _agreeing_frames(rows[:, :NUM_BONES])[:, None]
+        # A bone that none of them shows is better known from the others than not at all.
+        shown = (agreeing & ~np.isnan(rows)).any(axis=0)
+        rows = np.where(agreeing | ~shown, rows, np.nan)
+    median = _median(rows)
+    deviation = np.abs(rows - median)
+    sigma = MAD_TO_SIGMA * _median(deviation)
+    # The tiny constant keeps equal values in when their deviation is zero.
+    near = deviation <= _INLIER * sigma + 1e-12
+    count = near.sum(axis=0)
+    mean = np.where(near, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+    return mean, sigma
 
 
 def _agreeing_frames(ratios: np.ndarray) -> np.ndarray:
@@ -145,7 +153,7 @@ def _agreeing_frames(ratios: np.ndarray) -> np.ndarray:
     squares, bones = values**2, np.maximum(seen.sum(axis=1), 1.0)
     size = int(_CORE * len(ratios))
     centre = _median(ratios)
-    spread = _MAD_TO_SIGMA * _median(np.abs(ratios - centre))
+    spread = MAD_TO_SIGMA * _median(np.abs(ratios - centre))
     centre[np.isnan(centre)] = 0.0
     for _ in range(_STEPS + 1):
         # Bones that do not vary, as the reference bone, say nothing.
