@@ -122,6 +122,11 @@ class HandModel(nn.Module):
     def dtype(self) -> torch.dtype:
         return self._identity.dtype
 
+    @property
+    def skinning_weights(self) -> torch.Tensor:
+        """(V, 16), how much each joint moves each vertex; rows add up to 1."""
+        return self._skin.weights.T
+
     def forward(
         self, rotations: torch.Tensor, betas: torch.Tensor, translation: torch.Tensor | None = None
     ) -> HandOutput:

@@ -1,0 +1,384 @@
+"""From hands to robots' joints: each engine does what its file says, and files that cannot be used are told."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from minimal_hand_core.hand import load_hand_model
+from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES
+from minimal_hand_core.pose import ANATOMICAL_LIMITS, ANGLE_NAMES
+from minimal_hand_core.robots import (
+    AnglesToObservation,
+    CommandGuard,
+    HandObservation,
+    Kinematics,
+    RetargetConfig,
+    RetargetConfigError,
+    RetargetError,
+    UrdfError,
+    create_retargeter,
+    read_retarget_config,
+)
+from minimal_hand_core.robots.config import METHODS
+from minimal_hand_core.robots.observation import hand_to_robot
+from minimal_hand_core.robots.retargeters import target_vectors
+
+ROOT = Path(__file__).resolve().parents[2]
+GRIPPER = ROOT / 'config' / 'retarget' / 'two_finger_gripper.yaml'
+FOUR_FINGERS = ROOT / 'config' / 'retarget' / 'four_finger_hand.yaml'
+EXAMPLES = sorted((ROOT / 'config' / 'retarget').glob('*.yaml'))
+REST, FIST = (
+    np.zeros(20),
+    np.array([0.6 if 'thumb' in name else 1.2 if 'flex' in name else 0.0 for name in ANGLE_NAMES]),
+)
+
+
+@pytest.fixture(scope='module', params=['right', 'left'])
+def observe(request: pytest.FixtureRequest) -> AnglesToObservation:
+    return AnglesToObservation(load_hand_model('open', request.param))
+
+
+@pytest.fixture(scope='module')
+def right() -> AnglesToObservation:
+    return AnglesToObservation(load_hand_model())
+
+
+def movement(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """(frames, 20) angles on the way between two ordinary poses."""
+    low, high = ANATOMICAL_LIMITS.T
+    start, end = low + (high - low) * rng.uniform(0.1, 0.9, (2, 20))
+    return start + (end - start) * np.linspace(0, 1, frames)[:, None]
+
+
+def robot_vectors(config: RetargetConfig, positions: np.ndarray) -> np.ndarray:
+    assert config.vectors is not None
+    frames = Kinematics(config.robot).link_frames(positions)
+    starts, ends = config.vectors.links.T
+    return frames[ends, :3, 3] - frames[starts, :3, 3]
+
+
+def with_pinch(right: AnglesToObservation, distance: float) -> HandObservation:
+    hand = right(0.0, REST)
+    keypoints = hand.keypoints.copy()
+    keypoints[KEYPOINT_NAMES.index('thumb_tip')] = keypoints[KEYPOINT_NAMES.index('index_tip')] + [0, -distance, 0]
+    return replace(hand, keypoints=keypoints)
+
+
+@pytest.mark.parametrize('path', EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_drives_its_robot(path: Path, observe: AnglesToObservation) -> None:
+    config = read_retarget_config(path)
+    guard = CommandGuard(config.robot, config.max_speed, config.rest)
+    assert guard.position.shape == (len(config.robot.names),)
+    positions = [create_retargeter(config).retarget(observe(0.0, angles)) for angles in (REST, FIST)]
+    assert np.isfinite(positions).all() and np.abs(positions[0] - positions[1]).max() > 0.01
+
+
+@pytest.mark.parametrize(('distance', 'finger'), [(0.0, 0.0), (0.02, 0.0), (0.055, 0.02), (0.09, 0.04), (0.2, 0.04)])
+def test_a_gripper_closes_with_the_pinch(right: AnglesToObservation, distance: float, finger: float) -> None:
+    engine = create_retargeter(read_retarget_config(GRIPPER))
+    assert engine.retarget(with_pinch(right, distance)) == pytest.approx([finger], abs=1e-12)
+
+
+def test_direct_joints_follow_their_angles(right: AnglesToObservation, rng: np.random.Generator) -> None:
+    config = read_retarget_config(FOUR_FINGERS, method='direct')
+    angles = movement(rng, 1)[0]
+    found = dict(zip(config.robot.names, create_retargeter(config).retarget(right(0.0, angles))))
+    given = dict(zip(ANGLE_NAMES, angles))
+    assert found['index_joint_1'] == pytest.approx(given['index_mcp_flexion'])
+    assert found['ring_joint_0'] == pytest.approx(-given['ring_mcp_abduction'])
+    assert found['thumb_joint_0'] == pytest.approx(given['thumb_cmc_abduction'] + 0.6)
+    assert found['thumb_joint_3'] == pytest.approx(0.8 * given['thumb_ip_flexion'] + 0.2 * given['thumb_mcp_flexion'])
+
+
+def reachable_hand(config: RetargetConfig, right: AnglesToObservation, positions: np.ndarray) -> HandObservation:
+    """A hand whose vectors are exactly those of the robot at these positions."""
+    vectors = config.vectors
+    frames = Kinematics(config.robot).link_frames(positions)
+    turn = hand_to_robot('right', vectors.fingers, vectors.palm)
+    keypoints = right(0.0, REST).keypoints.copy()
+    for (start, end), pair, scale in zip(vectors.links, vectors.keypoints, vectors.scales):
+        if pair[0] == 0:
+            keypoints[pair[1]] = (frames[end, :3, 3] - frames[start, :3, 3]) @ turn / scale
+    return replace(right(0.0, REST), keypoints=keypoints)
+
+
+def test_the_vector_engine_finds_what_the_robot_can_do(right: AnglesToObservation, rng: np.random.Generator) -> None:
+    """Joints → links → a hand like that → joints that put the links where they were."""
+    config = read_retarget_config(FOUR_FINGERS)
+    engine = create_retargeter(config)
+    robot = config.robot
+    for _ in range(5):
+        engine.reset()
+        wanted = rng.uniform(*(robot.lower + (robot.upper - robot.lower) * share for share in (0.2, 0.8)))
+        hand = reachable_hand(config, right, wanted)
+        for _ in range(20):
+            found = engine.retarget(hand)
+        miss = np.linalg.norm(robot_vectors(config, found) - robot_vectors(config, wanted), axis=1)
+        assert miss.max() < 0.002
+        assert (found >= robot.lower).all() and (found <= robot.upper).all()
+
+
+def test_the_vector_engine_is_smooth_and_starts_afresh(right: AnglesToObservation, rng: np.random.Generator) -> None:
+    config = read_retarget_config(FOUR_FINGERS)
+    engine = create_retargeter(config)
+    hands = [right(0.0, angles) for angles in movement(rng, 60)]
+    positions = np.array([engine.retarget(hand) for hand in hands])
+    assert np.abs(np.diff(positions, axis=0)).max() < 0.35, 'two seconds of movement, no leaps'
+    engine.reset()
+    np.testing.assert_array_equal(engine.retarget(hands[0]), positions[0])
+
+
+def test_no_hand_is_too_strange_for_the_vector_engine(right: AnglesToObservation, rng: np.random.Generator) -> None:
+    config = read_retarget_config(FOUR_FINGERS)
+    engine = create_retargeter(config)
+    for size in (0.0, 0.01, 0.2, 0.49):
+        for _ in range(5):
+            found = engine.retarget(replace(right(0.0, REST), keypoints=rng.uniform(-size, size, (21, 3))))
+            assert (found >= config.robot.lower).all() and (found <= config.robot.upper).all()
+
+
+def test_dex_retargeting_and_our_own_engine_agree(observe: AnglesToObservation, rng: np.random.Generator) -> None:
+    pytest.importorskip('dex_retargeting')
+    misses = {}
+    hands = [observe(0.0, angles) for angles in movement(rng, 15)]
+    for method in ('vector', 'dex'):
+        config = read_retarget_config(FOUR_FINGERS, method=method)
+        engine = create_retargeter(config)
+        found = [np.clip(engine.retarget(hand), config.robot.lower, config.robot.upper) for hand in hands]
+        wanted = [target_vectors(config.vectors, hand) for hand in hands]
+        misses[method] = np.mean([np.abs(robot_vectors(config, q) - v) for q, v in zip(found, wanted)])
+    assert misses['vector'] < 1.1 * misses['dex']
+    assert misses['dex'] < 0.03, 'of a hand that is built otherwise'
+
+
+def test_dex_by_position_brings_the_tips_where_they_belong(right: AnglesToObservation, tmp_path: Path) -> None:
+    pytest.importorskip('dex_retargeting')
+    tree = yaml.safe_load(FOUR_FINGERS.read_text())
+    tree['dex'] = {'type': 'position'}
+    tree['vectors']['links'] = [row for row in tree['vectors']['links'] if row['from'] == 'palm']
+    config = read_retarget_config(written(tmp_path, tree), method='dex')
+    rest, lowest = config.rest, config.robot.lower
+    wanted = lowest + (config.robot.upper - lowest) * 0.4
+    engine = create_retargeter(config)
+    hand = reachable_hand(config, right, wanted)
+    for _ in range(30):
+        found = engine.retarget(hand)
+    errors = [
+        np.linalg.norm(robot_vectors(config, q) - robot_vectors(config, wanted), axis=1).mean() for q in (found, rest)
+    ]
+    assert errors[0] < 0.005 < errors[1]
+
+
+def test_dex_takes_a_robot_with_followers(right: AnglesToObservation, tmp_path: Path) -> None:
+    pytest.importorskip('dex_retargeting')
+    config = read_retarget_config(written(tmp_path, gripper_by_vectors()), method='dex')
+    found = [create_retargeter(config).retarget(with_pinch(right, distance)) for distance in (0.02, 0.06)]
+    assert found[0].shape == (1,) and found[0] < found[1]
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith('dex_retargeting')]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'dex_retargeting', None)
+    with pytest.raises(RetargetError, match=r"pip install 'minimal_hand_ros\[retarget\]', or use method 'vector'"):
+        create_retargeter(read_retarget_config(FOUR_FINGERS, method='dex'))
+
+
+def test_an_observation_does_not_depend_on_the_camera(right: AnglesToObservation, rng: np.random.Generator) -> None:
+    hand = right(0.0, movement(rng, 1)[0])
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    seen = HandObservation.from_pose('right', 0.0, hand.angles, hand.keypoints @ turn.T + [0.1, 0.2, 0.7], turn)
+    np.testing.assert_allclose(seen.keypoints, hand.keypoints, atol=1e-12)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_hands_are_turned_as_the_robot_is_built(side: str) -> None:
+    hand = AnglesToObservation(load_hand_model('open', side))(0.0, FIST * 0.5)
+    turned = hand.keypoints @ hand_to_robot(side, 'z', 'x').T
+    middle = [KEYPOINT_NAMES.index(f'middle_{part}') for part in ('mcp', 'tip')]
+    assert turned[middle[0], 2] > 0.08, 'fingers along z'
+    assert turned[middle[1], 0] > turned[middle[0], 0] + 0.02, 'they close towards x'
+    thumb = turned[KEYPOINT_NAMES.index('thumb_mcp'), 1]
+    assert thumb > 0.02 if side == 'right' else thumb < -0.02
+    assert np.linalg.det(hand_to_robot(side, '-y', 'z')) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ('values', 'said'),
+    [
+        ({'keypoints': np.full((21, 3), 1e30) * np.arange(21)[:, None]}, 'a hand is no longer than 0.5 m'),
+        ({'angles': np.zeros(19)}, r'angles: expected shape \(20,\)'),
+        ({'keypoints': np.full((21, 3), np.nan)}, 'keypoints: expected finite numbers'),
+        ({'wrist_rotation': np.eye(4)}, r'wrist: expected shape \(3, 3\)'),
+        ({'side': 'both'}, 'side: expected one of right, left'),
+    ],
+)
+def test_observations_that_cannot_be(values: dict, said: str) -> None:
+    fine = {
+        'side': 'right',
+        'stamp': 0.0,
+        'angles': np.zeros(20),
+        'keypoints': np.zeros((21, 3)),
+        'wrist_rotation': np.eye(3),
+    }
+    with pytest.raises(ValueError, match=said):
+        HandObservation.from_pose(**{**fine, **values})
+
+
+def written(folder: Path, tree: dict) -> Path:
+    """The settings as a file; their URDF is one of ours."""
+    named = tree.get('urdf')
+    if isinstance(named, str) and named.startswith('../../'):
+        tree = {**tree, 'urdf': str(ROOT / named.removeprefix('../../'))}
+    path = folder / 'robot.yaml'
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def gripper_by_vectors() -> dict:
+    link = {'from': 'right_finger', 'to': 'left_finger', 'hand': ['thumb_tip', 'index_tip']}
+    return {
+        'urdf': '../../urdf/two_finger_gripper.urdf',
+        'method': 'vector',
+        'vectors': {'fingers': 'z', 'palm': '-y', 'links': [link]},
+    }
+
+
+def test_the_vector_engine_takes_a_robot_with_followers(right: AnglesToObservation, tmp_path: Path) -> None:
+    config = read_retarget_config(written(tmp_path, gripper_by_vectors()))
+    engine = create_retargeter(config)
+    for distance in (0.02, 0.06):
+        found = engine.retarget(with_pinch(right, distance))
+        for _ in range(20):
+            found = engine.retarget(with_pinch(right, distance))
+        assert found == pytest.approx([distance / 2], abs=1e-4)
+
+
+def test_a_number_holds_for_all_speeds_but_never_more_than_the_urdf_says(tmp_path: Path) -> None:
+    tree = yaml.safe_load(FOUR_FINGERS.read_text())
+    for given, index, others in (
+        (2.0, 2.0, 2.0),
+        (50.0, 6.0, 6.0),
+        ({'index_joint_0': 1.0}, 1.0, 6.0),
+        (None, 6.0, 6.0),
+    ):
+        config = read_retarget_config(written(tmp_path, {**tree, 'max_speed': given}))
+        i = config.robot.names.index('index_joint_0')
+        assert config.max_speed[i] == index and config.max_speed[i + 1] == others
+
+
+def test_arguments_take_the_place_of_the_files(tmp_path: Path) -> None:
+    config = read_retarget_config(FOUR_FINGERS, method='direct')
+    assert config.method == 'direct'
+    other = tmp_path / 'other.urdf'
+    other.write_text((ROOT / 'urdf' / 'two_finger_gripper.urdf').read_text().replace('0.04', '0.03'))
+    tree = yaml.safe_load(GRIPPER.read_text())
+    del tree['rest']
+    assert read_retarget_config(written(tmp_path, tree), urdf=other).robot.upper == pytest.approx([0.03])
+
+
+def changed(tree: dict, path: str, value: object) -> dict:
+    """The settings with one of them set, by dotted name; None takes it away."""
+    *parents, leaf = path.split('.')
+    copy = yaml.safe_load(yaml.safe_dump(tree))
+    place = copy
+    for parent in parents:
+        place = place[int(parent) if isinstance(place, list) else parent]
+    if value is None:
+        del place[leaf]
+    else:
+        place[leaf] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ('example', 'path', 'value', 'said'),
+    [
+        (GRIPPER, 'urdf', None, "'urdf' is missing"),
+        (GRIPPER, 'urdf', 3, "'urdf' is missing"),
+        (GRIPPER, 'method', 'magic', "'method' is 'magic'; give one of direct, vector, dex"),
+        (GRIPPER, 'method', 'vector', "method 'vector' needs 'vectors', which is missing"),
+        (GRIPPER, 'direct', {}, "method 'direct' needs 'direct', which is missing"),
+        (GRIPPER, 'maxspeed', 1, "'maxspeed' is not a setting; did you mean 'max_speed'"),
+        (GRIPPER, 'max_speed', 0, "'max_speed' is 0; give a number above 0"),
+        (GRIPPER, 'max_speed', True, "'max_speed' is True; give a number above 0"),
+        (GRIPPER, 'max_speed', {'finger_join': 1}, "no joint 'finger_join'; did you mean 'finger_joint'"),
+        (GRIPPER, 'rest', {'finger_joint': 0.05}, "'rest.finger_joint' is 0.05; the joint's limits are 0 … 0.04"),
+        (GRIPPER, 'rest', [1], r"'rest' is \[1\]; expected names with values"),
+        (GRIPPER, 'rest', {'finger_joint': float('nan')}, "'rest.finger_joint' is nan; give a number"),
+        (GRIPPER, 'direct', {'fingerjoint': {'angle': 'thumb_ip_flexion'}}, "did you mean 'finger_joint'"),
+        (
+            GRIPPER,
+            'direct',
+            {'mirrored_finger_joint': {'angle': 'thumb_ip_flexion'}},
+            "joint 'mirrored_finger_joint' of robot 'two_finger_gripper' follows 'finger_joint'; command that one",
+        ),
+        (GRIPPER, 'direct.finger_joint', 3, "'direct.finger_joint' is 3; expected names with values"),
+        (GRIPPER, 'direct.finger_joint.angle', 'thumb_ip_flexion', 'needs one of .*; it has angle, distance'),
+        (GRIPPER, 'direct.finger_joint.distance', None, 'needs one of angle, angles, distance; it has none'),
+        (GRIPPER, 'direct.finger_joint.distance', ['thumb_tip', 'indx_tip'], "'indx_tip' is no keypoint; did you mean"),
+        (GRIPPER, 'direct.finger_joint.distance', ['thumb_tip'], 'give two different keypoints'),
+        (GRIPPER, 'direct.finger_joint.to', None, 'give both from and to, or scale and offset'),
+        (GRIPPER, 'direct.finger_joint.scale', 2.0, 'give both from and to, or scale and offset'),
+        (GRIPPER, 'direct.finger_joint.from', [1, 1], 'give two different numbers'),
+        (GRIPPER, 'direct.finger_joint.from', [1], r"'direct.finger_joint.from' is \[1\]; give two numbers"),
+        (GRIPPER, 'direct.finger_joint.form', [1, 2], "'direct.finger_joint.form' is not a .*; did you mean 'from'"),
+        (GRIPPER, 'dex', {'type': 'pilot'}, "'dex.type' is 'pilot'; give one of vector, position"),
+        (FOUR_FINGERS, 'direct.index_joint_1', {'angle': 'index_flexion'}, "is no angle; did you mean"),
+        (FOUR_FINGERS, 'vectors.palm', 'z', "fingers is 'z' and palm 'z'; they must be at right angles"),
+        (FOUR_FINGERS, 'vectors.palm', 'up', "palm is 'up'; give one of x, y, z, -x, -y, -z"),
+        (FOUR_FINGERS, 'vectors.fingers', None, "fingers is 'None'; give one of x, y, z"),
+        (FOUR_FINGERS, 'vectors.links', [], "'vectors.links' must be a list"),
+        (FOUR_FINGERS, 'vectors.links.0.to', 'thumbtip', "no link 'thumbtip'; did you mean 'thumb_tip'"),
+        (FOUR_FINGERS, 'vectors.links.0.hand', None, r"'vectors.links\[0\].hand' is missing"),
+        (FOUR_FINGERS, 'vectors.links.0.weight', -1, r"'vectors.links\[0\].weight' is -1; give a number above 0"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_used_are_told(example: Path, path: str, value: object, said: str, tmp_path: Path) -> None:
+    tree = changed(yaml.safe_load(example.read_text()), path, value)
+    with pytest.raises((RetargetConfigError, UrdfError), match=said):
+        read_retarget_config(written(tmp_path, tree))
+
+
+def test_files_that_are_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RetargetConfigError, match='cannot be read: No such file'):
+        read_retarget_config(tmp_path / 'nothing.yaml')
+    path = tmp_path / 'bad.yaml'
+    path.write_text('a: [')
+    with pytest.raises(RetargetConfigError, match='is not YAML'):
+        read_retarget_config(path)
+    path.write_text('- a')
+    with pytest.raises(RetargetConfigError, match='expected names with values'):
+        read_retarget_config(path)
+    path.write_text('urdf: nothing.urdf')
+    with pytest.raises(UrdfError, match=r'nothing\.urdf cannot be read: No such file'):
+        read_retarget_config(path)
+
+
+def test_a_joint_without_a_speed_needs_one(tmp_path: Path) -> None:
+    urdf = tmp_path / 'slow.urdf'
+    urdf.write_text((ROOT / 'urdf' / 'two_finger_gripper.urdf').read_text().replace('velocity="0.15"', 'velocity="0"'))
+    tree = yaml.safe_load(GRIPPER.read_text())
+    assert read_retarget_config(written(tmp_path, tree), urdf=urdf).max_speed == pytest.approx([0.1])
+    del tree['max_speed']
+    with pytest.raises(RetargetConfigError, match="gives joint 'finger_joint' no velocity limit; add 'max_speed'"):
+        read_retarget_config(written(tmp_path, tree), urdf=urdf)
+
+
+def test_the_wheel_robot_is_too_much_for_dex(tmp_path: Path) -> None:
+    urdf = tmp_path / 'wheel.urdf'
+    urdf.write_text((ROOT / 'urdf' / 'two_finger_gripper.urdf').read_text().replace('"prismatic"', '"continuous"'))
+    tree = {**gripper_by_vectors(), 'max_speed': 1.0}
+    with pytest.raises(RetargetError, match="cannot move continuous joint 'finger_joint'; use method 'vector'"):
+        create_retargeter(read_retarget_config(written(tmp_path, tree), urdf=urdf, method='dex'))
+
+
+def test_all_methods_are_tried_here() -> None:
+    assert METHODS == ('direct', 'vector', 'dex')
