@@ -1,10 +1,11 @@
 # Everything a machine needs besides Python, a C++ compiler and cmake is fetched into .venv by the first target called.
 
 PYTHON ?= python3
-DURATION ?= 20
 SOURCE ?= rendered
 # More options for the demo, such as DEMO_ARGS='--side left'; `make demo DEMO_ARGS=--help` lists them.
 DEMO_ARGS ?=
+# The same for the long run, such as SOAK_ARGS='--backend onnxruntime'.
+SOAK_ARGS ?=
 # More options for pytest, such as PYTEST_ARGS='-k crop'.
 PYTEST_ARGS ?=
 # The same for the benchmarks, such as BENCH_ARGS='-k detnet'.
@@ -16,11 +17,13 @@ RUN := .venv/bin/python
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo soak test bench lint format clean
 
 help:
-	@echo 'make demo     track a rendered hand for $(DURATION) s and compare with its truth; writes demo_output/'
+	@echo 'make demo     track a rendered hand for $(or $(DURATION),20) s and compare with its truth; writes demo_output/'
 	@echo '              DURATION=60  SOURCE=photo.jpg|folder|video.mp4|0 (webcam)  DEMO_ARGS=--help'
+	@echo 'make soak     camera and tracker for $(or $(DURATION),600) s; fails when latency, lost pictures or memory miss their limits'
+	@echo '              SOAK_ARGS=--help'
 	@echo 'make test     linters, types and all tests; PYTEST_ARGS="-k crop"'
 	@echo 'make bench    our methods timed beside the peer'\''s; prints a table and writes bench_output/; BENCH_ARGS="-k aik"'
 	@echo 'make lint     ruff and mypy alone'
@@ -34,7 +37,10 @@ setup:
 	@$(PYTHON) tools/setup_env.py
 
 demo: setup
-	@$(RUN) -m minimal_hand_ros.demo --duration '$(DURATION)' --source '$(SOURCE)' $(DEMO_ARGS)
+	@$(RUN) -m minimal_hand_ros.demo --duration '$(or $(DURATION),20)' --source '$(SOURCE)' $(DEMO_ARGS)
+
+soak: setup
+	@$(RUN) -m minimal_hand_ros.demo.soak --duration '$(or $(DURATION),600)' $(SOAK_ARGS)
 
 test: lint
 	@$(RUN) -m pytest $(PYTEST_ARGS)

@@ -20,8 +20,8 @@ def requirements(name: str) -> list[str]:
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Return the data_files entries that put launch/ and config/ where ROS looks for them, share/<package>."""
-    found = [path for folder in ('launch', 'config') for path in sorted((ROOT / folder).rglob('*'))]
+    """Return the data_files entries that put launch/, config/ and urdf/ where ROS looks for them, share/<package>."""
+    found = [path for folder in ('launch', 'config', 'urdf') for path in sorted((ROOT / folder).rglob('*'))]
     files = [path.relative_to(ROOT) for path in found if path.is_file() and path.suffix != '.pyc']
     return [(f'share/{interfaces.NAME}/{path.parent}', [str(path)]) for path in files]
 
@@ -48,7 +48,9 @@ setup(
     package_data={'minimal_hand_core': ['py.typed', 'assets/*']},
     data_files=shared_files(),
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('ros', 'openvino', 'test', 'tools')},
+    extras_require={
+        name: requirements(name) for name in ('ros', 'openvino', 'training', 'plots', 'retarget', 'test', 'tools')
+    },
     # Makes the wheel one for this platform and runs build_ext; there is no source file to compile.
     ext_modules=[Extension(interfaces.NAME, [])],
     cmdclass={'build_ext': BuildInterfaces},

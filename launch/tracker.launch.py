@@ -2,12 +2,15 @@
 
     ros2 launch minimal_hand_ros tracker.launch.py source:=0 rviz:=true
 
+All are lifecycle nodes; they start by themselves unless autostart:=false.
+
 Either four nodes (camera_node, keypoint_node, shape_server, ik_node) or, with composed:=true, camera_node and `tracker`
 with all stages in one process. Give source:='' when a camera driver of your own publishes image_raw and camera_info.
 """
 
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -25,11 +28,13 @@ ARGUMENTS = (
         'rendered',
         "'rendered', a webcam's index, a picture, a folder of pictures or a video; '' = no camera_node",
     ),
-    ('side', 'right', "'right' or 'left'"),
+    ('side', 'right', "'right', 'left', or 'both': two hands, with topics right_hand/… and left_hand/…"),
+    ('mirrored', 'false', 'pictures are flipped left to right, as those of many selfie cameras'),
     ('model', 'open', "hand model: 'open' or the path of a .npz or MANO .pkl"),
     ('weights', 'default', "network: 'default' or the path of a checkpoint"),
     ('backend', 'auto', 'inference engine'),
-    ('transport', 'raw', "'raw' or 'compressed' pictures"),
+    ('transport', 'raw', "'raw' or 'compressed' pictures; 'auto' = compressed where nothing else is sent"),
+    ('reliability', 'auto', "of the picture subscription: 'reliable', 'best_effort', or as the publishers offer"),
     ('hand_length', '0.0', "metres from the wrist to the middle finger's base; 0 = that of the hand model"),
     ('shape_method', 'lm', "how the shape is found from bone lengths: 'lm', 'pso' or 'network'"),
     (
@@ -43,23 +48,27 @@ ARGUMENTS = (
     ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
     ('composed', 'false', 'all stages in one process'),
+    ('retarget', '', 'retargeting file of a robot to drive, see config/retarget/; empty = none'),
+    ('autostart', 'true', 'configure and activate the nodes; false = wait for a lifecycle manager'),
     ('rviz', 'false', 'show picture, TF and markers in RViz'),
 )
 
 # executable: the launch arguments that are its parameters
 CAMERA = {'camera_node': ('source', 'side', 'model', 'camera_info')}
 SEPARATE = {
-    'keypoint_node': ('side', 'weights', 'backend', 'transport'),
+    'keypoint_node': ('side', 'mirrored', 'weights', 'backend', 'transport', 'reliability'),
     'shape_server': ('side', 'model', 'hand_length', 'shape_method', 'shape_weights'),
-    'ik_node': ('side', 'model', 'pose_method', 'pose_weights'),
+    'ik_node': ('side', 'mirrored', 'model', 'pose_method', 'pose_weights'),
 }
 COMPOSED = {
     'tracker': (
         'side',
+        'mirrored',
         'model',
         'weights',
         'backend',
         'transport',
+        'reliability',
         'hand_length',
         'shape_method',
         'shape_weights',
@@ -67,14 +76,21 @@ COMPOSED = {
         'pose_weights',
     )
 }
-# launch arguments whose parameter has another name: those of a group have a dot, which arguments cannot have
+# launch arguments whose parameter has another name: those of a group have a dot, which arguments cannot have, and a
+# node's own may be called as elsewhere
 PARAMETERS = {
     'shape_method': 'shape.method',
     'shape_weights': 'shape.weights',
     'pose_method': 'pose.method',
     'pose_weights': 'pose.weights',
+    'retarget': 'config',
 }
 NUMBERS = ('hand_length',)
+FLAGS = ('mirrored', 'autostart')
+# nodes that are for one hand each, and what carries a hand's name when there are two of them
+PER_HAND = ('shape_server', 'ik_node')
+HAND_TOPICS = ('keypoints', 'shape', 'pose', 'wrist', 'joint_states', 'markers')
+SERVICES = ('calibrate', 'reset')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -96,10 +112,20 @@ def start_nodes(context) -> list[Node]:
     if given['source']:
         wanted = {**CAMERA, **wanted}
     nodes = []
+    both = given['side'] == 'both'
+    if given['retarget']:
+        if both:
+            raise ValueError("launch argument 'retarget' is for one hand: give side right or left")
+        wanted['retarget'] = ('side', 'retarget')
     for executable, names in wanted.items():
-        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in names}
+        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, 'autostart')}
+        if both and executable in PER_HAND:
+            nodes += [one_of_both(executable, side, config, parameters) for side in ('right', 'left')]
+            continue
         environment = {}
         if executable == 'camera_node':
+            if both:  # the rendered hand is one
+                parameters['side'] = typed('side', 'right')
             parameters['frame_id'] = typed('frame_id', given['camera_frame'])
             # without a larger segment best-effort subscribers lose raw pictures; see the file
             environment = {'FASTDDS_DEFAULT_PROFILES_FILE': str(share / 'config' / 'fastdds_large_images.xml')}
@@ -120,8 +146,27 @@ def start_nodes(context) -> list[Node]:
     return nodes
 
 
+def one_of_both(executable: str, side: str, config: str, parameters: dict) -> Node:
+    """A node for one hand of two, called right_ik_node and so on."""
+    # Its own name is not in the parameter file: the section of the executable is read here.
+    sections = yaml.safe_load(Path(config).read_text(encoding='utf-8')) or {}
+    section = sections.get(executable, {}).get('ros__parameters', {})
+    renamed = [(f'hand/{topic}', f'{side}_hand/{topic}') for topic in HAND_TOPICS]
+    renamed += [(service, f'{side}_hand/{service}') for service in SERVICES]
+    return Node(
+        package=PACKAGE,
+        executable=executable,
+        name=f'{side}_{executable}',
+        parameters=[section, config, {**parameters, 'side': typed('side', side)}],
+        remappings=renamed,
+        output='screen',
+    )
+
+
 def typed(name: str, value: str) -> ParameterValue | float:
     """Texts stay texts: a webcam's index or a path of digits must not become a number on its way."""
+    if name in FLAGS:
+        return ParameterValue(is_true({name: value}, name), value_type=bool)
     if name not in NUMBERS:
         return ParameterValue(value, value_type=str)
     try:

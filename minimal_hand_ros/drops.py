@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
+
+MAX_REASONS = 20
+"""Reasons that are counted one by one; later ones are counted together, since each may hold a number of its own."""
+OTHERS = 'other reasons'
 
 
 class DropCounter:
@@ -15,22 +20,31 @@ class DropCounter:
         what: what is dropped, e.g. 'picture'.
         period: seconds.
         clock: seconds that only go up.
+
+    Attributes:
+        reasons: how often each was given.
     """
 
     def __init__(self, what: str, period: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._what = what
+        self.what = what
         self._period = period
         self._clock = clock
         self._reported: dict[str, float] = {}
-        self.count = 0
+        self.reasons: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many were dropped."""
+        return sum(self.reasons.values())
 
     def drop(self, reason: object) -> str | None:
         """Count one; returns the line to log, or None when this reason was reported a moment ago."""
-        self.count += 1
         now, text = self._clock(), ' '.join(str(reason).split())
+        known = text in self.reasons or len(self.reasons) < MAX_REASONS
+        self.reasons[text if known else OTHERS] += 1
         if now - self._reported.get(text, -self._period) < self._period:
             return None
         if len(self._reported) >= 100:
             self._reported.clear()
         self._reported[text] = now
-        return f'{self._what} dropped ({self.count} so far): {text}'
+        return f'{self.what} dropped ({self.count} so far): {text}'

@@ -4,68 +4,98 @@ Subscribes:
     image_raw              sensor_msgs/Image            transport 'raw'; or
     image_raw/compressed   sensor_msgs/CompressedImage  transport 'compressed'
     camera_info            sensor_msgs/CameraInfo       without it the hand stays relative to its wrist
+    hand/roi               sensor_msgs/RegionOfInterest where another detector sees a hand; looked at next
 
 Publishes:
     hand/keypoints         minimal_hand_ros/HandKeypoints  one per picture, valid or not
     hand/debug_image       sensor_msgs/Image               the picture with the skeleton, made only while subscribed
+    /diagnostics           diagnostic_msgs/DiagnosticArray how the node is, once per second
 
-Parameters: see KeypointSettings in settings.py.
+Services:
+    enable                 std_srvs/SetBool                false: look at no picture, and say that there is no hand
 
-A picture that cannot be used is dropped, counted and named in the log.
+Parameters: see KeypointSettings in settings/detector.py. Lifecycle: see lifecycle.py.
+
+With side 'both', hand/keypoints becomes right_hand/keypoints and left_hand/keypoints.
+
+A picture that cannot be used is dropped, counted and named in the log and in the diagnostics.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from rclpy.node import Node
 from std_msgs.msg import Header
 
-from minimal_hand_core.tracking import CameraModel, KeypointDetector
-from minimal_hand_ros import qos
-from minimal_hand_ros.debug import DebugOutput
-from minimal_hand_ros.messages import keypoints_message
-from minimal_hand_ros.msg import HandKeypoints
+from minimal_hand_core.tracking import CameraModel
+from minimal_hand_ros.detection_stage import DetectionStage
+from minimal_hand_ros.diagnostics import Report
+from minimal_hand_ros.lifecycle import ManagedNode, Work
+from minimal_hand_ros.names import BOTH
 from minimal_hand_ros.pictures import PictureInput
 from minimal_hand_ros.run import run_node
-from minimal_hand_ros.settings import load_keypoint_settings
-from minimal_hand_ros.stamps import to_seconds
+from minimal_hand_ros.settings import KeypointSettings, load_keypoint_settings
+from minimal_hand_ros.switch import Switch
 from minimal_hand_ros.threads import limit_threads
 
 
-class KeypointNode(Node):
+class KeypointWork(Work[KeypointSettings]):
     """Runs the KeypointDetector on every picture."""
 
-    # rclpy destroys a node whose start failed half way, too.
-    _input: PictureInput | None = None
-
-    def __init__(self) -> None:
-        super().__init__('keypoint_node')
-        settings = load_keypoint_settings(self)
+    def __init__(self, node: ManagedNode, settings: KeypointSettings) -> None:
+        self._node = node
+        self._side = settings.side
         limit_threads(settings.detector.threads)
-        self._detector = KeypointDetector(settings.detector)
-        self._publisher = self.create_publisher(HandKeypoints, 'hand/keypoints', qos.RESULTS)
-        self._debug = DebugOutput(self)
-        self._input = PictureInput(self, settings.input, self._detect)
-        self.get_logger().info(f'ready: looking for a {settings.detector.side} hand')
+        self._detection = DetectionStage(node, settings.detector, settings.side)
+        self.input = PictureInput(node, settings.input, self._detect)
+        self._switch = Switch(node, self._enable)
 
-    def destroy_node(self) -> None:
-        """Say what came in, then end."""
-        if self._input is not None:
-            self.get_logger().info(self._input.summary())
-        super().destroy_node()
+    def start(self) -> None:
+        """Take pictures."""
+        self._switch.start()
+        self._detection.start()
+        self.input.start()
+        what = 'both hands' if self._side == BOTH else f'a {self._side} hand'
+        self._node.get_logger().info(f'ready: looking for {what}')
 
-    def _detect(self, header: Header, picture: np.ndarray, camera: CameraModel | None) -> None:
+    def stop(self) -> None:
+        """Take no more pictures, and say that there is no hand."""
+        self.input.stop()
+        self._detection.lose(self.input.now())
+
+    def change(self, settings: KeypointSettings) -> None:
+        """Take other settings."""
+        self._detection.change(settings.detector)
+        self.input.change(settings.input)
+
+    def report(self) -> Report:
+        """How things are."""
+        return self.input.report(self._detection.state, self._detection.values(), self._detection.warnings())
+
+    def _enable(self, on: bool) -> None:
+        self.input.enabled = on
+        if not on:
+            self._detection.lose(self.input.now())
+
+    def _detect(
+        self, header: Header, picture: np.ndarray, camera: CameraModel | None
+    ) -> tuple[float, Mapping[str, float]]:
         start = time.perf_counter()
-        found = self._detector.detect(picture, to_seconds(header.stamp), camera)
-        height, width = picture.shape[:2]
-        latency = time.perf_counter() - start
-        side = self._detector.config.side
-        self._publisher.publish(keypoints_message(header, found, side, (width, height), camera, latency))
-        self._debug.publish(header, picture, found)
+        found = self._detection.detect(header, picture, camera)
+        seconds = time.perf_counter() - start
+        self._detection.publish(header, picture, camera, found, seconds)
+        return max(hand.score for hand in found.values()), {'keypoints': seconds}
+
+
+class KeypointNode(ManagedNode[KeypointSettings]):
+    """keypoint_node; `options` are those of rclpy's Node."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('keypoint_node', load_keypoint_settings, KeypointWork, **options)
 
 
 def main(args: Sequence[str] | None = None) -> int:

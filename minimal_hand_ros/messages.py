@@ -23,6 +23,7 @@ from minimal_hand_core.hand.frames import keypoint_frames
 from minimal_hand_core.hand.rotations import matrix_to_quaternion, quaternion_to_matrix
 from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES, KEYPOINT_PARENTS, SIDES
 from minimal_hand_core.pose import ANGLE_NAMES
+from minimal_hand_core.robots.hand_urdf import joint_names
 from minimal_hand_core.shape import CalibrationResult
 from minimal_hand_core.shape import HandShape as Shape
 from minimal_hand_core.tracking import CameraModel, HandState, Keypoints, NoHand
@@ -230,11 +231,6 @@ def state_from_message(message: HandPose) -> HandState:
 def frame_names(side: str) -> tuple[str, ...]:
     """The 21 TF frames of a hand, keypoint order: right_hand/wrist, right_hand/thumb_cmc, …"""
     return tuple(f'{side}_hand/{name}' for name in KEYPOINT_NAMES)
-
-
-def joint_names(side: str) -> tuple[str, ...]:
-    """The 20 names in a hand's JointState: right_thumb_cmc_flexion, …"""
-    return tuple(f'{side}_{name}' for name in ANGLE_NAMES)
 
 
 def transform_messages(header: Header, state: HandState) -> list[TransformStamped]:

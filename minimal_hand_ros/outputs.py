@@ -1,4 +1,4 @@
-"""Publishing what became of one picture: pose, TF, joint states, markers; and, once the hand is lost, that it is gone.
+"""Publishing what became of one picture: pose, wrist, TF, joints, markers; and, once the hand is lost, that it is gone.
 
 A component for nodes that end in a pose (ik_node and tracker).
 """
@@ -7,59 +7,77 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rclpy.node import Node
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from minimal_hand_core.tracking import HandState, PoseEstimator
 from minimal_hand_ros import qos
+from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.markers import delete_markers, hand_markers
 from minimal_hand_ros.messages import joint_message, lost_message, pose_message, transform_messages
 from minimal_hand_ros.msg import HandPose
+from minimal_hand_ros.names import ONE_HAND, HandNames
 from minimal_hand_ros.settings import DEFAULT_FRAME, OutputSettings
 from minimal_hand_ros.stamps import to_nanoseconds
-from minimal_hand_ros.transforms import TransformBroadcaster
+from minimal_hand_ros.transforms import TransformBroadcaster, make_broadcaster
 
 
 class PoseOutput:
-    """Publishers of `hand/pose`, `hand/joint_states`, `hand/markers` and `/tf`.
+    """Publishers of `hand/pose`, `hand/wrist`, `hand/joint_states`, `hand/markers` and `/tf`.
 
-    TF and markers are places in the camera's frame: they are published only for metric poses. Markers are made only
-    while somebody listens, and at most at `marker_rate`: a mesh costs more than all the rest.
+    Wrist, TF and markers are places in the camera's frame: they are published only for metric poses. Markers are made
+    only while somebody listens, and at most at `marker_rate`: a mesh costs more than all the rest.
 
     Args:
         node: the node that publishes.
         settings: frame and switches.
         estimator: knows the hand's mesh, and when the hand is lost.
+        names: of the topics.
     """
 
-    def __init__(self, node: Node, settings: OutputSettings, estimator: PoseEstimator) -> None:
+    def __init__(
+        self,
+        node: ManagedNode,
+        settings: OutputSettings,
+        estimator: PoseEstimator,
+        names: HandNames = ONE_HAND,
+    ) -> None:
         self._node = node
-        self._settings = settings
         self._estimator = estimator
         self._side = estimator.config.side
         self._corners = estimator.model.faces.reshape(-1).tolist()
         self._said_lost = False
         self._markers_shown = False
         self._marker_stamp = 0
+        self._warned = False
+        self._pose = node.configured.publisher(HandPose, f'{names.topics}pose', qos.RESULTS)
+        self._wrist = node.configured.publisher(PoseWithCovarianceStamped, f'{names.topics}wrist', qos.RESULTS)
+        self._joints = node.configured.publisher(JointState, f'{names.topics}joint_states', qos.RESULTS)
+        self._markers = node.configured.publisher(MarkerArray, f'{names.topics}markers', qos.LATEST)
+        self._transforms: TransformBroadcaster | None = None
+        self.change(settings)
+
+    def change(self, settings: OutputSettings) -> None:
+        """Take other settings."""
+        self._settings = settings
         # a little less than the period, so that pictures at a multiple of the rate are not missed by a hair
         self._marker_period = int(0.95e9 / settings.marker_rate) if settings.marker_rate else 0
-        self._warned = False
-        self._pose = node.create_publisher(HandPose, 'hand/pose', qos.RESULTS)
-        self._joints = node.create_publisher(JointState, 'hand/joint_states', qos.RESULTS)
-        self._markers = node.create_publisher(MarkerArray, 'hand/markers', qos.LATEST)
-        self._transforms = TransformBroadcaster(node) if settings.publish_tf else None
+        if settings.publish_tf and self._transforms is None:
+            self._transforms = make_broadcaster(self._node)
 
     def publish(self, header: Header, state: HandState, timings: Mapping[str, float]) -> None:
         """A hand was found in the picture with this header; `timings` are seconds per stage."""
         self._said_lost = False
         header = self._in_frame(header)
-        if state.metric and self._transforms is not None:
+        if state.metric and self._settings.publish_tf and self._transforms is not None:
             self._transforms.sendTransform(transform_messages(header, state))
-        self._pose.publish(pose_message(header, state, timings))
+        pose = pose_message(header, state, timings)
+        self._pose.publish(pose)
         self._joints.publish(joint_message(header, state.side, state.angles))
         if state.metric:
+            self._wrist.publish(PoseWithCovarianceStamped(header=header, pose=pose.wrist))
             self._show_markers(header, state)
             return
         self._hide_markers(header)

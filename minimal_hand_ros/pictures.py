@@ -7,25 +7,29 @@ the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
-from minimal_hand_ros import qos
+from minimal_hand_ros import health, qos
+from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.images import picture_from_compressed, picture_from_image
+from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.messages import camera_from_info
 from minimal_hand_ros.settings import InputSettings
-from minimal_hand_ros.stamps import to_nanoseconds
+from minimal_hand_ros.stamps import age, later, to_nanoseconds
+from minimal_hand_ros.work_statistics import Statistics
 
-OnPicture = Callable[[Header, np.ndarray, CameraModel | None], None]
+OnPicture = Callable[[Header, np.ndarray, CameraModel | None], tuple[float, Mapping[str, float]]]
 _CHECK_PERIOD = 0.5
 _REMEMBERED_INFOS = 8
+_RAW, _COMPRESSED = 'image_raw', 'image_raw/compressed'
 
 
 class PictureInput:
@@ -35,52 +39,117 @@ class PictureInput:
         node: the node that subscribes.
         settings: transport and reliability.
         on_picture: called with the header, the (H, W, 3) BGR picture and its camera (None = not known) of every good
-            picture. PictureError and CameraError that it raises count as drops too.
+            picture; returns the score and the seconds per stage. PictureError and CameraError that it raises count as
+            drops too.
+
+    Attributes:
+        enabled: whether pictures are looked at; where they are not, nothing is decoded.
     """
 
-    def __init__(self, node: Node, settings: InputSettings, on_picture: OnPicture) -> None:
+    def __init__(self, node: ManagedNode, settings: InputSettings, on_picture: OnPicture) -> None:
         self._node = node
         self._settings = settings
         self._on_picture = on_picture
         self._infos: dict[int, CameraModel | None] = {}
         self._mismatch: tuple[int, ...] = ()
-        self.received = 0
-        self.drops = DropCounter('picture')
-        self.info_drops = DropCounter('camera info')
-        self._info_subscription = node.create_subscription(CameraInfo, 'camera_info', self._take_info, qos.RESULTS)
-        self._reliable = settings.reliability != 'best_effort'
-        self._subscription = self._subscribe()
-        if settings.reliability == 'auto':
-            self._timer = node.create_timer(_CHECK_PERIOD, self._follow_publishers)
+        self._subscription: Subscription | None = None
+        self._compressed = self._reliable = False
+        self._topic = ''
+        self._statistics = Statistics()
+        self._drops = DropCounter('picture')
+        self._info_drops = DropCounter('camera info')
+        self._calibrated = False
+        self._last: Header | None = None
+        self._arrival = 0.0
+        self.enabled = True
 
-    def summary(self) -> str:
-        """One line for the log at the end."""
-        return f'{self.received} pictures received, {self.drops.count} dropped'
+    def start(self) -> None:
+        """Subscribe, and keep in step with what is published."""
+        self._infos.clear()
+        self._node.active.subscription(CameraInfo, 'camera_info', self._take_info, qos.RESULTS)
+        self._subscribe(*self._wanted())
+        self._node.active.timer(_CHECK_PERIOD, self._follow_publishers)
 
-    def _subscribe(self) -> Subscription:
-        profile = qos.pictures(self._reliable)
-        if self._settings.transport == 'compressed':
-            return self._node.create_subscription(
-                CompressedImage, 'image_raw/compressed', self._take_compressed, profile
-            )
-        return self._node.create_subscription(Image, 'image_raw', self._take_raw, profile)
+    def stop(self) -> None:
+        """Take no more pictures; the node takes the subscriptions down."""
+        self._subscription = None
+        self._node.get_logger().info(f'{self._statistics.received} pictures received, {self._drops.count} dropped')
+
+    def change(self, settings: InputSettings) -> None:
+        """Take other settings; subscribe anew if they need it."""
+        self._settings = settings
+        if self._subscription is not None:
+            self._follow_publishers()
+
+    def now(self) -> Header | None:
+        """The header that a picture taken now would have; None before the first picture."""
+        return None if self._last is None else later(self._last, time.monotonic() - self._arrival)
+
+    def report(self, state: str, values: Mapping[str, str], warnings: Sequence[str]) -> Report:
+        """How things are.
+
+        Args:
+            state: what the node is doing when all is well.
+            values: more figures by name.
+            warnings: what else is not as it should be.
+        """
+        summary = self._statistics.summary(self._drops.reasons + self._info_drops.reasons)
+        if self._last is not None and not self._calibrated:
+            warnings = [health.NOT_CALIBRATED, *warnings]
+        level, message = health.judge(summary, 'pictures', state, enabled=self.enabled, warnings=warnings)
+        delivery = qos.name_of(qos.pictures(self._reliable).reliability)
+        return Report(
+            level,
+            message,
+            {
+                'state': state if self.enabled else 'disabled',
+                'pictures from': f'{self._topic} ({delivery})',
+                'publishers there': self._publishers(),
+                'intrinsics': 'known' if self._calibrated else 'missing',
+                **health.values(summary, 'pictures'),
+                **values,
+            },
+        )
+
+    def _wanted(self) -> tuple[bool, bool]:
+        """Whether to take compressed pictures, and whether to ask for reliable delivery."""
+        compressed = self._settings.transport == 'compressed'
+        if self._settings.transport == 'auto':
+            compressed = not self._offered(_RAW) and bool(self._offered(_COMPRESSED))
+        if self._settings.reliability != 'auto':
+            return compressed, self._settings.reliability == 'reliable'
+        return compressed, qos.should_be_reliable(self._offered(_COMPRESSED if compressed else _RAW))
+
+    def _offered(self, topic: str) -> list[qos.ReliabilityPolicy]:
+        """The reliability of each publisher of a topic."""
+        publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
+        return [publisher.qos_profile.reliability for publisher in publishers]
+
+    def _publishers(self) -> str:
+        offered = [qos.name_of(reliability) for reliability in self._offered(self._topic)]
+        return f'{len(offered)} ({", ".join(offered)})' if offered else '0'
+
+    def _subscribe(self, compressed: bool, reliable: bool) -> None:
+        self._compressed, self._reliable = compressed, reliable
+        kind, topic = (CompressedImage, _COMPRESSED) if compressed else (Image, _RAW)
+        self._topic = self._node.resolve_topic_name(topic)
+        take = self._take_compressed if compressed else self._take_raw
+        self._subscription = self._node.active.subscription(kind, topic, take, qos.pictures(reliable))
+        delivery = qos.name_of(qos.pictures(reliable).reliability)
+        self._node.get_logger().info(f'{self._topic}: subscribed {delivery}')
 
     def _follow_publishers(self) -> None:
-        publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
-        reliable = qos.should_be_reliable([p.qos_profile.reliability for p in publishers])
-        if reliable == self._reliable:
+        wanted = self._wanted()
+        if self._subscription is None or wanted == (self._compressed, self._reliable):
             return
-        self._reliable = reliable
-        self._node.destroy_subscription(self._subscription)
-        self._subscription = self._subscribe()
-        name = 'reliable' if reliable else 'best effort'
-        self._node.get_logger().info(f'{self._subscription.topic_name}: now subscribed {name}, as its publishers offer')
+        self._node.active.drop(self._subscription)
+        self._subscribe(*wanted)
 
     def _take_info(self, message: CameraInfo) -> None:
         try:
             camera = camera_from_info(message)
         except CameraError as error:
-            self._report(self.info_drops.drop(error))
+            self._report(self._info_drops.drop(error))
             return
         stamp = to_nanoseconds(message.header.stamp)
         self._infos.pop(stamp, None)
@@ -95,12 +164,27 @@ class PictureInput:
         self._take(message.header, lambda: picture_from_compressed(message))
 
     def _take(self, header: Header, decode: Callable[[], np.ndarray]) -> None:
-        self.received += 1
+        if self._subscription is None:  # was waiting for its turn when the node was deactivated
+            return
+        start = time.perf_counter()
+        self._statistics.arrived()
+        if not self.enabled:
+            self._statistics.ignored()
+            return
+        self._last, self._arrival = header, time.monotonic()
         try:
             picture = decode()
-            self._on_picture(header, picture, self._camera_for(header, picture))
+            camera = self._camera_for(header, picture)
+            self._calibrated = camera is not None
+            decoded = time.perf_counter() - start
+            score, stages = self._on_picture(header, picture, camera)
         except (PictureError, CameraError) as error:
-            self._report(self.drops.drop(error))
+            self._statistics.dropped()
+            self._report(self._drops.drop(error))
+            return
+        others = time.perf_counter() - start - decoded - sum(stages.values())
+        stages = {'decode': decoded, **stages, 'publish': others}
+        self._statistics.answered(stages, age(self._node, header.stamp), score)
 
     def _camera_for(self, header: Header, picture: np.ndarray) -> CameraModel | None:
         """The camera info with the picture's stamp, else the newest; never one of another size."""

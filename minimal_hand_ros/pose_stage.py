@@ -5,30 +5,72 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from rclpy.node import Node
 from std_msgs.msg import Header
 
 from minimal_hand_core.shape import HandShape
-from minimal_hand_core.tracking import CameraModel, Keypoints, NoHand, PoseConfig, PoseEstimator
+from minimal_hand_core.tracking import CameraModel, DepthPicture, Keypoints, NoHand, PoseConfig, PoseEstimator
+from minimal_hand_ros.depth_input import DepthInput
+from minimal_hand_ros.lifecycle import ManagedNode
+from minimal_hand_ros.names import ONE_HAND, HandNames
 from minimal_hand_ros.outputs import PoseOutput
-from minimal_hand_ros.settings import OutputSettings
+from minimal_hand_ros.settings import DepthSettings, OutputSettings
+from minimal_hand_ros.stamps import later, to_seconds
+
+_CHECK_PERIOD = 0.1
 
 
 class PoseStage:
-    """PoseEstimator → PoseOutput.
+    """PoseEstimator → PoseOutput, and the end of a hand of which no picture tells any more.
 
     Args:
         node: the node that publishes.
         config: of the estimator.
+        depth: whether depth pictures are used.
         output: what is published.
+        names: of the topics.
 
     Raises:
         ValueError: the hand model cannot be loaded.
     """
 
-    def __init__(self, node: Node, config: PoseConfig, output: OutputSettings) -> None:
+    def __init__(
+        self,
+        node: ManagedNode,
+        config: PoseConfig,
+        depth: DepthSettings,
+        output: OutputSettings,
+        names: HandNames = ONE_HAND,
+    ) -> None:
+        self._node = node
+        self._settings = output
         self.estimator = PoseEstimator(config)
-        self._output = PoseOutput(node, output, self.estimator)
+        self.depth = DepthInput(node, depth)
+        self._output = PoseOutput(node, output, self.estimator, names)
+        self._last: Header | None = None
+        self._arrival = 0.0
+
+    def start(self) -> None:
+        """Take depth, and watch for the end of the pictures."""
+        self.depth.start()
+        self._node.active.timer(_CHECK_PERIOD, self._check_silence)
+
+    def stop(self) -> None:
+        """Take no more depth, and say that there is no hand."""
+        self.depth.stop()
+        self.lose()
+
+    def lose(self) -> None:
+        """Say that there is no hand any more, unless that was said, and forget it."""
+        if self._last is not None:
+            self._lose(time.monotonic() - self._arrival)
+            self.estimator.reset()
+
+    def change(self, config: PoseConfig, depth: DepthSettings, output: OutputSettings) -> None:
+        """Take other settings."""
+        self._settings = output
+        self.depth.change(depth)
+        self.estimator.reconfigure(config)
+        self._output.change(output)
 
     def process(
         self,
@@ -37,7 +79,8 @@ class PoseStage:
         shape: HandShape,
         camera: CameraModel | None,
         timings: Mapping[str, float],
-    ) -> None:
+        depth: DepthPicture | None = None,
+    ) -> float:
         """Pose the hand of one picture and publish it, or count the picture as one without a hand.
 
         Args:
@@ -46,6 +89,10 @@ class PoseStage:
             shape: of the hand.
             camera: intrinsics of the picture; None for unknown.
             timings: seconds of the stages before this one.
+            depth: that belongs to the picture, if there is any.
+
+        Returns:
+            seconds for the pose.
 
         Raises:
             ValueError: keypoints of the other side.
@@ -53,11 +100,27 @@ class PoseStage:
         start = time.perf_counter()
         state = None
         if isinstance(found, Keypoints):
-            state = self.estimator.update(found, shape, camera)
+            state = self.estimator.update(found, shape, camera, depth)
         else:
             self.estimator.miss(found.stamp)
-        timings = {**timings, 'pose': time.perf_counter() - start}
+        self._last, self._arrival = header, time.monotonic()
+        seconds = time.perf_counter() - start
+        timings = {**timings, 'pose': seconds}
         if state is None:
             self._output.miss(header, found.score, timings)
         else:
             self._output.publish(header, state, timings)
+        return seconds
+
+    def _check_silence(self) -> None:
+        quiet = time.monotonic() - self._arrival
+        if self._last is not None and quiet > max(self._settings.input_timeout, self.estimator.config.lost_timeout):
+            self._lose(quiet)
+
+    def _lose(self, quiet: float) -> None:
+        """Count the hand as lost `quiet` seconds after the last picture, and say so unless that was said."""
+        assert self._last is not None
+        header, self._last = self._last, None
+        header = later(header, max(quiet, self.estimator.config.lost_timeout + 1e-3))
+        self.estimator.miss(to_seconds(header.stamp))
+        self._output.miss(header, 0.0, {})

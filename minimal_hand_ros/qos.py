@@ -35,6 +35,11 @@ def pictures(reliable: bool) -> QoSProfile:
     )
 
 
+def name_of(reliability: ReliabilityPolicy) -> str:
+    """'reliable', 'best effort', …"""
+    return reliability.name.lower().replace('_', ' ')
+
+
 def should_be_reliable(offered: Iterable[ReliabilityPolicy]) -> bool:
     """Whether a subscription to these publishers should ask for reliable delivery: yes unless one is best effort.
 

@@ -1,7 +1,7 @@
 """Starting and ending a node: one place for init, executor, Ctrl-C and errors that end a start.
 
-A node's constructor raises ValueError or OSError for what cannot be (a bad parameter, a missing source, weights that
-do not fit). That ends the process with exit code 1 and one line on stderr, without a traceback.
+A node that starts by itself raises ValueError or OSError for what cannot be (a bad parameter, a missing source, weights
+that do not fit). That ends the process with exit code 1 and one line on stderr, without a traceback.
 """
 
 from __future__ import annotations
@@ -14,30 +14,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import rclpy
-from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from minimal_hand_ros.lifecycle import ManagedNode, NodeFailure, WorkDone
 from minimal_hand_ros.logs import forward_core_logs
 
 _ROS_ERRORS = (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError)
-
-
-class WorkDone(Exception):
-    """Raised in a callback when a node has nothing left to do; the process ends with exit code 0."""
-
-
-class NodeFailure(Exception):
-    """Raised in a callback when a node cannot go on; the process ends with one error line and exit code 1."""
 
 
 def run_node(
     name: str,
     create: Callable[[], Node],
     args: Sequence[str] | None = None,
-    executor: Callable[[], Executor] = SingleThreadedExecutor,
 ) -> int:
     """Run one node until it is told to stop.
 
@@ -45,7 +37,6 @@ def run_node(
         name: what to call the node in the error line.
         create: makes the node; called after rclpy.init.
         args: command line; None takes sys.argv.
-        executor: makes the executor.
 
     Returns:
         exit code of the process: 0 after Ctrl-C, SIGTERM or the end of the work, 1 after an error line.
@@ -57,9 +48,12 @@ def run_node(
                 rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
                 forward_core_logs(name)
                 node = create()
+                if isinstance(node, ManagedNode):
+                    node.begin()
             except (ValueError, OSError, *_ROS_ERRORS) as error:
                 raise NodeFailure(error) from None
-            spinner = executor()
+            # one thread: of several, those that take pictures leave the services of a busy node no turn
+            spinner = SingleThreadedExecutor()
             spinner.add_node(node)
             spinner.spin_until_future_complete(stop)
         except NodeFailure as error:
@@ -72,11 +66,6 @@ def run_node(
                 node.destroy_node()
             rclpy.try_shutdown()
     return 0
-
-
-def two_threads() -> Executor:
-    """For nodes with a service that waits: one thread for it, one for everything else."""
-    return MultiThreadedExecutor(num_threads=2)
 
 
 def one_line(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 
+from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.qos import TRANSFORMS
 
 try:
@@ -22,10 +23,14 @@ except ImportError:
         """As much of tf2_ros.TransformBroadcaster as is needed here."""
 
         def __init__(self, node: Node) -> None:
-            self._publisher = node.create_publisher(TFMessage, '/tf', TRANSFORMS)
+            self.pub_tf = node.create_publisher(TFMessage, '/tf', TRANSFORMS)
 
         def sendTransform(self, transforms: Sequence[TransformStamped]) -> None:  # noqa: N802 (tf2_ros's name)
-            self._publisher.publish(TFMessage(transforms=list(transforms)))
+            self.pub_tf.publish(TFMessage(transforms=list(transforms)))
 
 
-__all__ = ['TransformBroadcaster']
+def make_broadcaster(node: ManagedNode) -> TransformBroadcaster:
+    """A broadcaster that lasts until the node is cleaned up."""
+    broadcaster = TransformBroadcaster(node)
+    node.configured.keep(broadcaster.pub_tf, node.destroy_publisher)
+    return broadcaster

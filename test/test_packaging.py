@@ -17,13 +17,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERFACES = sorted([*(ROOT / 'msg').glob('*.msg'), *(ROOT / 'srv').glob('*.srv')])
-EXECUTABLES = {'camera_node', 'keypoint_node', 'shape_server', 'ik_node', 'tracker', 'demo'}
+EXECUTABLES = {'camera_node', 'keypoint_node', 'shape_server', 'ik_node', 'tracker', 'retarget', 'demo'}
 
 # The distribution, or ROS package, that brings a module, where the names differ; None: always there.
 PIP_NAMES = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
 ROS_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'scipy': 'python3-scipy', 'yaml': 'python3-yaml'}
 # Optional engines and readers, imported only where someone asks for them.
-OPTIONAL = {'onnxruntime', 'openvino', 'onnx', 'anny', 'tensorboard', 'mcap_ros2', 'rosbags'}
+OPTIONAL = {'onnxruntime', 'openvino', 'onnx', 'anny', 'matplotlib', 'tensorboard', 'mcap_ros2', 'rosbags'}
+OPTIONAL |= {'dex_retargeting'}
 
 
 def setup_cfg() -> configparser.ConfigParser:
@@ -196,7 +197,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_works_where_nothing_of_the_repository_is(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    for path in [*(ROOT / 'launch').rglob('*'), *(ROOT / 'config').rglob('*')]:
+    for path in [path for folder in ('launch', 'config', 'urdf') for path in (ROOT / folder).rglob('*')]:
         if path.is_file() and '__pycache__' not in path.parts:
             assert any(name.endswith(f'data/share/minimal_hand_ros/{path.relative_to(ROOT)}') for name in names)
     for path in (ROOT / 'minimal_hand_core' / 'assets').iterdir():

@@ -221,7 +221,7 @@ def link_sources():
     site_packages = next(VENV.glob('lib/python3*/site-packages'))
     (site_packages / 'minimal_hand_ros.pth').write_text(str(ROOT) + '\n')
     share = VENV / 'share' / 'minimal_hand_ros'
-    for name in ('launch', 'config'):
+    for name in ('launch', 'config', 'urdf'):
         link = share / name
         if link.is_symlink():
             link.unlink()

@@ -2,23 +2,31 @@
 
 from minimal_hand_core.tracking.camera import CameraError, CameraModel, view_rotation
 from minimal_hand_core.tracking.config import DetectorConfig, HandTrackerConfig, PoseConfig
-from minimal_hand_core.tracking.crop import Crop, keypoints_crop
-from minimal_hand_core.tracking.filters import OneEuro
+from minimal_hand_core.tracking.crop import Crop, box_crop, keypoints_crop
+from minimal_hand_core.tracking.depth import DepthError, DepthPicture
+from minimal_hand_core.tracking.filters import FILTERS, Kalman, OneEuro
+from minimal_hand_core.tracking.hands_detector import HandsDetector
 from minimal_hand_core.tracking.keypoints import KeypointDetector
 from minimal_hand_core.tracking.picture import PictureError, as_bgr
 from minimal_hand_core.tracking.pose_estimator import PoseEstimator
 from minimal_hand_core.tracking.state import HandState, Keypoints, NoHand
-from minimal_hand_core.tracking.tracker import HandTracker
+from minimal_hand_core.tracking.tracker import BothHandsTracker, HandTracker
 from minimal_hand_core.tracking.wrist import WristError, locate_hand
 
 __all__ = [
+    'FILTERS',
+    'BothHandsTracker',
     'CameraError',
     'CameraModel',
     'Crop',
+    'DepthError',
+    'DepthPicture',
     'DetectorConfig',
     'HandState',
     'HandTracker',
     'HandTrackerConfig',
+    'HandsDetector',
+    'Kalman',
     'KeypointDetector',
     'Keypoints',
     'NoHand',
@@ -28,6 +36,7 @@ __all__ = [
     'PoseEstimator',
     'WristError',
     'as_bgr',
+    'box_crop',
     'keypoints_crop',
     'locate_hand',
     'view_rotation',

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.pose.methods import check_pose_method
 from minimal_hand_core.shape.methods import check_shape_method
+from minimal_hand_core.tracking.filters import FILTERS
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,10 @@ class DetectorConfig:
         keep_threshold: score below which a followed hand is lost, 0…1, not above enter_threshold.
         max_inconsistency: how far the picture keypoints may be from what xyz looks like (weak perspective), RMS over
             the longer side of their box; a network that sees no hand does not manage to say the same thing twice.
-        search_windows: network runs per picture while searching, besides one to refine; bounds the cost.
+        search_windows: network runs per picture while searching, besides two to refine; bounds the cost.
+        check_side: look now and then at the mirror image of the hand too, which scores lower when the side is right;
+            without it a right hand is followed as a left one when no left one is there.
+        mirrored: pictures are flipped left to right, as selfie cameras do; see tracking.mirrored.
         min_crop_side: smallest crop, pixels of the picture.
         max_crop_ratio: largest crop, in longer sides of the picture.
 
@@ -35,10 +39,12 @@ class DetectorConfig:
     weights: str = 'default'
     backend: str = 'auto'
     threads: int = 1
-    enter_threshold: float = 0.5
-    keep_threshold: float = 0.3
+    enter_threshold: float = 0.7
+    keep_threshold: float = 0.4
     max_inconsistency: float = 0.2
     search_windows: int = 3
+    check_side: bool = True
+    mirrored: bool = False
     min_crop_side: float = 32.0
     max_crop_ratio: float = 1.5
 
@@ -64,7 +70,11 @@ class PoseConfig:
         model: 'open' or the path of a hand model.
         hand_length: |wrist − middle MCP| in metres; 0 = that of the hand model's mean shape.
         hand_length_sigma: relative standard deviation of hand_length.
-        keypoint_sigma: standard deviation of a keypoint in the picture, share of the longer side of the hand's box.
+        keypoint_sigma: standard deviation of a keypoint in the picture, share of the longer side of the hand's box, at
+            a confidence of 0.986; hand_fit.ray_spread tells more.
+        keypoint_scale: how large the hand is that the network draws in the picture, beside the true one. Networks draw
+            keypoints a little towards the middle, which puts the hand too far away by the same share; `evaluate_wrist`
+            measures it. The default is that of the default weights.
         pose_method: how rotations are found from keypoints: 'aik', which follows them exactly, or 'iknet', which has
             learned ordinary poses and heeds noise less; assets/IKNET.md tells which is better when.
         pose_limits: bend no joint further than minimal_hand_core.pose.ANATOMICAL_LIMITS. On what the default network
@@ -73,11 +83,17 @@ class PoseConfig:
         pose_weights: of 'iknet': 'default' or a file of train_iknet.
         xyz_sigma: standard deviation of a coordinate of xyz, in hand lengths; what the wrist's range and rotation owe
             most of their uncertainty to.
-        smoothing: One-Euro filters on (wrist position, and keypoints before the inverse kinematics).
-        wrist_min_cutoff, wrist_beta: of the wrist position's filter, Hz and Hz per m/s.
-        pose_min_cutoff, pose_beta: of the keypoints' filter, Hz and Hz per hand length/s.
-        derivative_cutoff: of both filters' speed estimate, Hz.
+        filter: 'one_euro', 'kalman' or 'none'; steadies the wrist's position, and the keypoints before the inverse
+            kinematics.
+        wrist_min_cutoff, wrist_beta, wrist_rest_speed: of the wrist position's One-Euro filter, Hz, Hz per m/s, m/s.
+        pose_min_cutoff, pose_beta, pose_rest_speed: of the keypoints' One-Euro filter, Hz, Hz per hand length/s, hand
+            lengths/s.
+        derivative_cutoff: of both One-Euro filters' speed estimate, Hz.
+        wrist_noise, wrist_acceleration: of the wrist position's Kalman filter, m and m/s^1.5; see filters.Kalman.
+        pose_noise, pose_acceleration: of the keypoints' Kalman filter, hand lengths and hand lengths/s^1.5.
+        kalman_agility: of both Kalman filters.
         lost_timeout: seconds without a hand after which it counts as lost and the filters forget.
+        mirrored: as in DetectorConfig.
 
     Raises:
         ValueError: a value out of its range, named.
@@ -88,17 +104,26 @@ class PoseConfig:
     hand_length: float = 0.0
     hand_length_sigma: float = 0.05
     keypoint_sigma: float = 0.02
+    keypoint_scale: float = 0.966
     xyz_sigma: float = 0.1
     pose_method: str = 'aik'
     pose_limits: bool = True
     pose_weights: str = 'default'
-    smoothing: bool = True
-    wrist_min_cutoff: float = 1.0
-    wrist_beta: float = 20.0
-    pose_min_cutoff: float = 1.0
-    pose_beta: float = 1.5
+    filter: str = 'one_euro'
+    wrist_min_cutoff: float = 0.1
+    wrist_beta: float = 100.0
+    wrist_rest_speed: float = 0.06
+    pose_min_cutoff: float = 0.1
+    pose_beta: float = 4.0
+    pose_rest_speed: float = 0.15
     derivative_cutoff: float = 1.0
+    wrist_noise: float = 0.0015
+    wrist_acceleration: float = 0.0002
+    pose_noise: float = 0.02
+    pose_acceleration: float = 0.002
+    kalman_agility: float = 4.0
     lost_timeout: float = 0.3
+    mirrored: bool = False
 
     def __post_init__(self) -> None:
         _check_choice('side', self.side, SIDES)
@@ -107,14 +132,23 @@ class PoseConfig:
             _check_range('hand_length', self.hand_length, 0.03, 0.15, unit=' m (0 = of the hand model)')
         _check_range('hand_length_sigma', self.hand_length_sigma, 0, 1)
         _check_range('keypoint_sigma', self.keypoint_sigma, 1e-4, 1)
+        _check_range('keypoint_scale', self.keypoint_scale, 0.5, 2)
         _check_range('xyz_sigma', self.xyz_sigma, 1e-4, 10)
         check_pose_method(self.pose_method, 'pose_method')
         _check_text('pose_weights', self.pose_weights)
         _check_range('wrist_min_cutoff', self.wrist_min_cutoff, 1e-3, 1000, unit=' Hz')
         _check_range('wrist_beta', self.wrist_beta, 0, 10000)
+        _check_range('wrist_rest_speed', self.wrist_rest_speed, 0, 100, unit=' m/s')
         _check_range('pose_min_cutoff', self.pose_min_cutoff, 1e-3, 1000, unit=' Hz')
         _check_range('pose_beta', self.pose_beta, 0, 10000)
+        _check_range('pose_rest_speed', self.pose_rest_speed, 0, 1000, unit=' hand lengths/s')
         _check_range('derivative_cutoff', self.derivative_cutoff, 1e-3, 1000, unit=' Hz')
+        _check_choice('filter', self.filter, FILTERS)
+        _check_range('wrist_noise', self.wrist_noise, 1e-6, 1, unit=' m')
+        _check_range('wrist_acceleration', self.wrist_acceleration, 1e-6, 1000)
+        _check_range('pose_noise', self.pose_noise, 1e-6, 10, unit=' hand lengths')
+        _check_range('pose_acceleration', self.pose_acceleration, 1e-6, 1000)
+        _check_range('kalman_agility', self.kalman_agility, 0, 10)
         _check_range('lost_timeout', self.lost_timeout, 0, 60, unit=' s')
 
 
@@ -138,6 +172,21 @@ class HandTrackerConfig(DetectorConfig, PoseConfig):
         PoseConfig.__post_init__(self)
         check_shape_method(self.shape_method, 'shape_method')
         _check_text('shape_weights', self.shape_weights)
+
+
+def check_changes(now: object, wanted: object, fixed: tuple[str, ...]) -> None:
+    """Raise ValueError, naming it, when a setting differs that cannot change while something runs.
+
+    Args:
+        now, wanted: settings of one kind.
+        fixed: names of the settings that may not differ.
+    """
+    for name in fixed:
+        if getattr(now, name) != getattr(wanted, name):
+            raise ValueError(
+                f'{name} cannot change from {getattr(now, name)!r} to {getattr(wanted, name)!r} while running; '
+                'make a new one with it'
+            )
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,33 +1,32 @@
 """Keypoints + shape + camera → an articulated hand in metres, steady, with its uncertainty; and when a hand is lost.
 
-Order of work: filter xyz → pose by inverse kinematics → articulated keypoints in metres → wrist by least squares on
-the picture → filter the wrist's position. What is filtered are points, never rotations: the pose solver turns filtered
-points into proper rotations, so nothing has to be averaged on SO(3), and bones keep their lengths whatever the filter
-does.
+Order of work, with a camera: filter xyz → the hand that explains picture and xyz best (hand_fit.py) → filter its
+keypoints and its wrist → pose by inverse kinematics. Without one: filter xyz → pose by inverse kinematics. What is
+filtered are points, never rotations: the pose solver turns filtered points into proper rotations, so nothing has to be
+averaged on SO(3), and bones keep their lengths whatever the filter does.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from minimal_hand_core.hand import HandModel, load_hand_model
-from minimal_hand_core.hand.skeleton import MIDDLE_MCP, PALM_KEYPOINTS, WRIST
-from minimal_hand_core.pose import JointAxes, PoseSolver, joint_angles
+from minimal_hand_core.hand.skeleton import MIDDLE_MCP, PALM_KEYPOINTS
+from minimal_hand_core.pose import PoseSolver, joint_angles
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking.camera import CameraModel
-from minimal_hand_core.tracking.config import PoseConfig
-from minimal_hand_core.tracking.filters import OneEuro
+from minimal_hand_core.tracking.config import PoseConfig, check_changes
+from minimal_hand_core.tracking.depth import DepthPicture
+from minimal_hand_core.tracking.hand_fit import FitError, warm_up
 from minimal_hand_core.tracking.kinematics import articulate
+from minimal_hand_core.tracking.locate import locate, measure_length
+from minimal_hand_core.tracking.sized_hand import SizedHand, palm_length
 from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE, HandState, Keypoints
-from minimal_hand_core.tracking.wrist import WristError, locate_hand, pose_covariance, rotation_covariance
-
-MIN_WEIGHT = 0.02
-"""Weight of a keypoint of no confidence; keeps the least squares solvable when all are doubtful."""
-MAX_REPROJECTION = 0.25
-"""RMS distance of the posed hand's keypoints from the seen ones, in boxes of the hand; beyond, it is not that hand."""
+from minimal_hand_core.tracking.steady import Steady
+from minimal_hand_core.tracking.wrist import WristError, pose_covariance, rotation_covariance
 
 PALM_TOGETHER = len(PALM_KEYPOINTS) ** 0.5
 """A network errs in the depth of the whole palm rather than of one knuckle: the five count as one."""
@@ -47,33 +46,43 @@ class PoseEstimator:
         IKNetError: the method is 'iknet' and its weights cannot be read.
     """
 
+    FIXED = ('side', 'model', 'pose_method', 'pose_weights')
+    """Settings that need a new PoseEstimator."""
+
     def __init__(self, config: PoseConfig | None = None, model: HandModel | None = None) -> None:
         self.config = config or PoseConfig()
         self.model = load_hand_model(self.config.model, side=self.config.side) if model is None else model
         if self.model.side != self.config.side:
             raise ValueError(f'hand model is {self.model.side}, side is {self.config.side}; give a model of that side')
-        self._offset, self._directions = (part.numpy().astype(np.float64) for part in self.model.rest_keypoint_basis())
-        self.model_hand_length = _length(self._rest(np.zeros(10)))
-        settings = self.config
-        self._wrist_filter = OneEuro(settings.wrist_min_cutoff, settings.wrist_beta, settings.derivative_cutoff)
-        self._pose_filter = OneEuro(settings.pose_min_cutoff, settings.pose_beta, settings.derivative_cutoff)
-        self._template_of: HandShape | None = None
-        self._solve = PoseSolver(
-            settings.pose_method,
-            side=settings.side,
-            limits=settings.pose_limits,
-            weights=settings.pose_weights,
-        )
+        self._hand = SizedHand(self.model)
+        self.model_hand_length = self._hand.model_hand_length
+        self._steady = Steady(self.config)
+        self._solve = _solver(self.config)
         # The first solution of a process loads or compiles its kernel, which must not happen at the first hand.
-        rest = self._scaled_template(self.default_shape)
-        self._solve(rest, rest, self._axes)
+        rest, axes = self._hand.template(self.default_shape)
+        self._solve(rest, rest, axes)
+        warm_up(rest, axes)
         self.reset()
 
     def reset(self) -> None:
         """Forget the hand: filters start afresh, and there is no hand until the next update."""
-        self._reset_filters()
+        self._steady.reset()
         self._last_stamp: float | None = None
         self._now: float | None = None
+
+    def reconfigure(self, config: PoseConfig) -> None:
+        """Go on with other settings, the same hand and the filters where they are.
+
+        Another kind of filter starts afresh at the next hand. Nothing changes when the settings are refused.
+
+        Raises:
+            ValueError: another side, model, pose_method or pose_weights, which need a new PoseEstimator.
+        """
+        check_changes(self.config, config, self.FIXED)
+        if config.pose_limits != self.config.pose_limits:
+            self._solve = _solver(config)
+        self._steady.reconfigure(config)
+        self.config = config
 
     @property
     def default_shape(self) -> HandShape:
@@ -97,15 +106,22 @@ class PoseEstimator:
             self.reset()
         self._now = stamp
         if self.lost:
-            self._reset_filters()
+            self._steady.reset()
 
-    def update(self, keypoints: Keypoints, shape: HandShape, camera: CameraModel | None = None) -> HandState | None:
+    def update(
+        self,
+        keypoints: Keypoints,
+        shape: HandShape,
+        camera: CameraModel | None = None,
+        depth: DepthPicture | None = None,
+    ) -> HandState | None:
         """Pose of the hand in one picture.
 
         Args:
             keypoints: as the detector returns them.
             shape: betas and hand length.
             camera: intrinsics of the picture; None gives a hand relative to its wrist (`metric` False).
+            depth: registered to the picture; fixes the range where it shows the hand. Not used without a camera.
 
         Returns:
             HandState, or None when the keypoints cannot be a hand before this camera (counts as a miss).
@@ -118,26 +134,28 @@ class PoseEstimator:
         start = time.perf_counter()
         stamp = keypoints.stamp
         self._forget_if_stale(stamp)
-        template = self._scaled_template(shape)
+        template, axes = self._hand.template(shape)
         xyz = keypoints.xyz
-        if not (np.isfinite(xyz).all() and np.isfinite(keypoints.uv).all() and _length(xyz) > MIN_LENGTH):
+        if not (np.isfinite(xyz).all() and np.isfinite(keypoints.uv).all() and palm_length(xyz) > MIN_LENGTH):
             self.miss(stamp)
             return None
-        if self.config.smoothing:
-            xyz = self._pose_filter(xyz, stamp)
-        rotations = np.asarray(self._solve(template, xyz * shape.hand_length, self._axes), np.float64)
-        points = articulate(template, rotations)
-        palm_sigma = PALM_TOGETHER * self.config.xyz_sigma * shape.hand_length
-        turn = rotation_covariance(points[list(PALM_KEYPOINTS)], palm_sigma)
-        position, place = np.zeros(3), UNKNOWN_VARIANCE * np.eye(3)
+        xyz = self._steady.xyz(xyz, stamp)
+        position, covariance = np.zeros(3), None
         if camera is not None:
             try:
-                position, place = self._locate(keypoints, points, camera)
-            except WristError:
+                fit = locate(replace(keypoints, xyz=xyz), shape, camera, self._hand, self.config, depth)
+            except (WristError, FitError):
                 self.miss(stamp)
                 return None
-            if self.config.smoothing:
-                position = self._wrist_filter(position, stamp)
+            # In hand lengths of the fit: with depth it may have found another length than that of the shape.
+            xyz = self._steady.points((fit.points - fit.points[MIDDLE_MCP]) / palm_length(fit.points), stamp)
+            position, covariance = self._steady.wrist(fit.position, stamp), fit.covariance
+        rotations = np.asarray(self._solve(template, xyz * shape.hand_length, axes), np.float64)
+        points = articulate(template, rotations)
+        if covariance is None:
+            palm_sigma = PALM_TOGETHER * self.config.xyz_sigma * shape.hand_length
+            turn = rotation_covariance(points[list(PALM_KEYPOINTS)], palm_sigma)
+            covariance = pose_covariance(UNKNOWN_VARIANCE * np.eye(3), turn)
         self._last_stamp = self._now = stamp
         return HandState(
             side=keypoints.side,
@@ -149,67 +167,30 @@ class PoseEstimator:
             betas=np.array(shape.betas, np.float64),
             hand_length=shape.hand_length,
             rotations=rotations,
-            angles=np.asarray(joint_angles(rotations, self._axes), np.float64),
+            angles=np.asarray(joint_angles(rotations, axes), np.float64),
             wrist_position=position,
-            wrist_covariance=pose_covariance(place, turn),
+            wrist_covariance=covariance,
             metric=camera is not None,
             timings={'pose': time.perf_counter() - start},
         )
 
     def mesh(self, state: HandState) -> np.ndarray:
         """(V, 3) float64 vertices of the hand in metres, in the frame of `state.keypoints_m`; faces: `model.faces`."""
-        dtype = self.model.dtype
-        with torch.inference_mode():
-            rotations = torch.as_tensor(state.rotations[None], dtype=dtype)
-            output = self.model(rotations, torch.as_tensor(state.betas[None], dtype=dtype))
-        vertices = output.vertices[0].numpy().astype(np.float64)
-        wrist = output.joints[0, 0].numpy().astype(np.float64)
-        scale = state.hand_length / _length(self._rest(state.betas))
-        return (vertices - wrist) * scale + state.wrist_position
+        return self._hand.vertices(state.rotations, state.betas, state.hand_length) + state.wrist_position
 
-    def _locate(self, keypoints: Keypoints, points: np.ndarray, camera: CameraModel) -> tuple[np.ndarray, np.ndarray]:
-        """Wrist position and its covariance.
+    def measure_length(
+        self, keypoints: Keypoints, shape: HandShape, camera: CameraModel, depth: DepthPicture
+    ) -> float | None:
+        """The hand length, metres, at which this hand lies where the depth picture sees it; None when it is not seen.
 
-        Three errors add up: of the keypoints in the picture (the configured noise, or what is left over if that is
-        more); of xyz, which displaces the wrist within the hand and makes the hand look larger or smaller than it
-        should, by about the same share; and of the hand length, which scales everything.
+        Args: as of update; the length of `shape` is only where to start. The estimator's state is not touched.
         """
-        weights = np.maximum(keypoints.confidence, MIN_WEIGHT)
-        position, unit = locate_hand(camera.normalize(keypoints.uv), points, weights, sigma=1.0)
-        left_over = camera.project(points + position) - keypoints.uv
-        good = np.isfinite(left_over).all(axis=1)
-        box = float(np.ptp(keypoints.uv, axis=0).max())
-        if good.sum() < 4 or (left_over[good] ** 2).sum(axis=1).mean() ** 0.5 > MAX_REPROJECTION * box:
-            raise WristError('the hand does not look like its keypoints, wherever it is put')
-        variance = float((weights[good, None] * left_over[good] ** 2).sum() / max(2 * int(good.sum()) - 3, 1))
-        pixels = max(self.config.keypoint_sigma * box, variance**0.5)
-        shape_sigma = self.config.xyz_sigma * float(np.linalg.norm(points[MIDDLE_MCP]))
-        size = (self.config.hand_length_sigma**2 + self.config.xyz_sigma**2) * np.outer(position, position)
-        return position, unit * (pixels / camera.focal) ** 2 + shape_sigma**2 * np.eye(3) + size
-
-    def _scaled_template(self, shape: HandShape) -> np.ndarray:
-        """(21, 3) metres, rest pose with the wanted hand length; kept until betas or length change."""
-        known = self._template_of
-        same = known is not None and known.hand_length == shape.hand_length and np.array_equal(known.betas, shape.betas)
-        if not same:
-            rest = self._rest(shape.betas)
-            self._template = rest * (shape.hand_length / _length(rest))
-            self._axes = JointAxes.from_keypoints(rest, self.config.side)
-            self._template_of = HandShape(np.array(shape.betas), shape.hand_length)
-        return self._template
-
-    def _rest(self, betas: np.ndarray) -> np.ndarray:
-        """(21, 3) float64 rest keypoints of the hand model, its own size."""
-        return self._offset + self._directions @ np.asarray(betas, np.float64)
+        return measure_length(keypoints, shape, camera, self._hand, self.config, depth)
 
     def _forget_if_stale(self, stamp: float) -> None:
         if self._last_stamp is not None and not 0 <= stamp - self._last_stamp <= self.config.lost_timeout:
-            self._reset_filters()
-
-    def _reset_filters(self) -> None:
-        self._wrist_filter.reset()
-        self._pose_filter.reset()
+            self._steady.reset()
 
 
-def _length(keypoints: np.ndarray) -> float:
-    return float(np.linalg.norm(keypoints[MIDDLE_MCP] - keypoints[WRIST]))
+def _solver(config: PoseConfig) -> PoseSolver:
+    return PoseSolver(config.pose_method, side=config.side, limits=config.pose_limits, weights=config.pose_weights)

@@ -102,7 +102,7 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> None:
     if Path(options.source).is_dir():
         # photos that have nothing to do with each other: time to find each hand, and none of the last one in it
         camera['hold'] = options.hold
-        pose['smoothing'] = options.hold == 1
+        pose['filter'] = 'one_euro' if options.hold == 1 else 'none'
     profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(shared_file('config/fastdds_large_images.xml'))}
     group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
     if options.composed:

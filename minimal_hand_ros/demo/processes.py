@@ -53,6 +53,11 @@ class NodeProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise NodeDied unless it is running."""
         code = self._process.poll()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minimal_hand_core.tracking.camera import CameraError, CameraModel, view_rotation
+from minimal_hand_core.tracking.wrist import locate_hand
 
 K = [600.0, 0, 318.0, 0, 610.0, 243.0, 0, 0, 1]
 LENSES = [
@@ -85,3 +86,57 @@ def test_view_rotation_is_proper_and_points_along_the_ray():
         assert np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0
         # The smallest one: its axis is at right angles to the optical axis.
         assert rotation[0, 1] == pytest.approx(rotation[1, 0])
+
+
+STRONG = [
+    ('plumb_bob', (-0.35, 0.12, 0.002, -0.001, -0.02), 400.0),
+    ('plumb_bob', (0.25, 0.1, 0.003, 0.002, 0.0), 500.0),
+    ('rational_polynomial', (0.4, -0.1, 0.001, -0.002, 0.02, 0.7, -0.05, 0.01), 380.0),
+    ('rational_polynomial', (0.2, 0.1, 0, 0, 0.02, 0.4, 0.05, 0.01, 0.004, -0.001, 0.003, 0.001, 0.05, -0.04), 450.0),
+    ('equidistant', (0.08, -0.05, 0.03, -0.006), 260.0),
+]
+
+
+@pytest.mark.parametrize('model, d, focal', STRONG)
+def test_a_strong_lens_does_not_move_the_wrist(model, d, focal):
+    """Out to the corners of the picture, where ignoring the lens would put the wrist centimetres off."""
+    camera = CameraModel.from_info(640, 480, [focal, 0, 322, 0, focal, 237, 0, 0, 1], d, model)
+    pinhole = CameraModel(640, 480, camera.k, [])
+    rng = np.random.default_rng(0)
+    errors, ignoring = [], []
+    while len(errors) < 60:
+        points = rng.normal(size=(21, 3)) * (0.05, 0.05, 0.02)
+        points -= points[0]
+        wrist = rng.uniform((-0.45, -0.35, 0.4), (0.45, 0.35, 0.7))
+        uv = camera.project(points + wrist)
+        if not ((uv >= 0) & (uv <= (639, 479))).all():
+            continue
+        position, _ = locate_hand(camera.normalize(uv), points)
+        errors.append(np.linalg.norm(position - wrist))
+        position, _ = locate_hand(pinhole.normalize(uv), points)
+        ignoring.append(np.linalg.norm(position - wrist))
+    assert max(errors) < 1e-4
+    assert np.median(ignoring) > 0.005 and max(ignoring) > 0.03
+
+
+@pytest.mark.parametrize(
+    'model, d, said',
+    [
+        ('plumb_bob', [0.1, 0.2, 0.3], 'plumb_bob has 3 distortion coefficients; give one of'),
+        ('plumb_bob', [0.1, 0.2, 0, 0, 0, 0, 0, 0], 'plumb_bob has 8'),
+        ('equidistant', [0.1, 0.2, 0, 0, 0], 'equidistant has 5'),
+        ('rational_polynomial', [0.1] * 6, 'rational_polynomial has 6'),
+        ('rational_polynomial', [0.1] * 7 + [np.nan], 'not finite'),
+        ('omnidirectional', [0.1], "'omnidirectional'; give one of plumb_bob, rational_polynomial, equidistant"),
+    ],
+)
+def test_wrong_coefficients_are_named(model, d, said):
+    with pytest.raises(CameraError, match=said):
+        CameraModel.from_info(640, 480, K, d, model)
+
+
+def test_intrinsics_that_are_missing_are_no_camera_and_nan_is_refused():
+    assert CameraModel.from_info(0, 0, [0.0] * 9, [], '') is None
+    for k in ([np.nan] + [0.0] * 8, [600, 0, np.nan, 0, 600, 240, 0, 0, 1], [np.inf, 0, 320, 0, 600, 240, 0, 0, 1]):
+        with pytest.raises(CameraError, match='not finite'):
+            CameraModel.from_info(640, 480, k)

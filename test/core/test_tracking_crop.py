@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minimal_hand_core.tracking.crop import PAD, Crop, keypoints_crop
+from minimal_hand_core.tracking.crop import PAD, Crop, box_crop, keypoints_crop
 from minimal_hand_core.tracking.picture import PictureError, as_bgr
 
 GEOMETRIES = [
@@ -126,3 +126,15 @@ def test_grey_pictures_become_three_channels():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     for picture in (grey, grey[..., None]):
         assert np.array_equal(as_bgr(picture), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_box_crop_is_round_the_box():
+    crop = box_crop(10, 20, 100, 40)
+    assert crop.center == (59.5, 39.5) and crop.side == 150
+    assert box_crop(0, 0, 1, 1, factor=2.0) == Crop((0, 0), 2.0)
+
+
+@pytest.mark.parametrize('box', [(0, 0, 0, 5), (0, 0, 5, -1), (math.nan, 0, 5, 5), (0, math.inf, 5, 5)])
+def test_bad_boxes_are_named(box):
+    with pytest.raises(ValueError, match='box is .*give finite pixels, width and height above 0'):
+        box_crop(*box)

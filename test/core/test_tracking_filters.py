@@ -1,9 +1,9 @@
-"""One-Euro filter."""
+"""One-Euro and Kalman filters."""
 
 import numpy as np
 import pytest
 
-from minimal_hand_core.tracking.filters import OneEuro
+from minimal_hand_core.tracking.filters import Kalman, OneEuro
 
 
 def run(one_euro, values, stamps):
@@ -66,8 +66,74 @@ def test_time_backwards_resets_and_the_same_stamp_repeats():
     assert (one_euro(np.full(3, 7.0), 1.0) == 7).all()
 
 
-@pytest.mark.parametrize('name', ['min_cutoff', 'beta', 'derivative_cutoff'])
+@pytest.mark.parametrize('name', ['min_cutoff', 'beta', 'derivative_cutoff', 'rest_speed'])
 @pytest.mark.parametrize('value', [-1.0, float('nan')])
 def test_bad_parameters_are_named(name, value):
     with pytest.raises(ValueError, match=f'{name} is {value}'):
         OneEuro(**{name: value})
+
+
+def test_the_kalman_filter_knows_no_lag_at_constant_speed():
+    stamps = np.arange(90) / 30
+    ramp = stamps[:, None] * np.array([0.5, 0.0, -0.2])
+    found = run(Kalman(0.001, 0.0001, 4.0), ramp + 0.0, stamps)
+    assert np.abs(found - ramp)[40:].max() < 1e-4
+
+
+def test_the_kalman_filter_is_steady_at_rest_and_awake_to_motion():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(300, 3)) * 0.001
+    still = run(Kalman(0.001, 0.0001, 4.0), noise, np.arange(300) / 30)
+    assert still[60:].std() < 0.25 * noise.std()
+    stamps = np.arange(60) / 30
+    start = np.where(stamps < 1, 0, 0.5 * (stamps - 1))[:, None] * np.array([1.0, 0, 0])
+    moved = run(Kalman(0.001, 0.0001, 4.0), start, stamps)
+    slow = run(Kalman(0.001, 0.0001, 0.0), start, stamps)
+    assert np.abs(moved - start)[35:].max() < 0.005 < np.abs(slow - start)[35:].max()
+
+
+def test_the_kalman_filter_forgets_as_the_other_does():
+    kalman = Kalman()
+    kalman(np.zeros(3), 5.0)
+    first = kalman(np.ones(3), 5.1)
+    assert (kalman(np.full(3, 7.0), 5.1) == first).all(), 'the same stamp'
+    assert (kalman(np.full(3, 7.0), 1.0) == 7).all(), 'time backwards'
+    kalman.reset()
+    assert (kalman(np.ones(3), 1.1) == 1).all()
+    assert kalman(np.ones((21, 3)), 1.2).shape == (21, 3), 'another shape'
+
+
+def test_a_resting_point_is_not_loosened_by_a_moving_one():
+    rng = np.random.default_rng(1)
+    stamps = np.arange(200) / 30
+    signal = rng.normal(size=(200, 2, 3)) * 0.001
+    signal[:, 1, 0] += 0.5 * np.sin(3 * stamps)
+    for make in (lambda: Kalman(0.001, 0.0001, 4.0), lambda: OneEuro(0.1, 60.0, 1.0, 0.02)):
+        both, alone = run(make(), signal, stamps), run(make(), signal[:, :1], stamps)
+        assert np.allclose(both[:, 0], alone[:, 0])
+
+
+def test_rest_speed_takes_noise_for_rest():
+    noise = np.random.default_rng(0).normal(size=(600, 3)) * 0.001
+    stamps = np.arange(600) / 30
+    open_, shut = (run(OneEuro(0.1, 60.0, 1.0, rest), noise, stamps)[60:].std() for rest in (0.0, 0.03))
+    assert shut < 0.5 * open_
+    ramp = stamps[:60, None] * np.array([0.5, 0.0, 0.0])
+    behind = [ramp[-1, 0] - run(OneEuro(0.1, 60.0, 1.0, rest), ramp, stamps[:60])[-1, 0] for rest in (0.0, 0.03)]
+    assert behind[1] < 1.1 * behind[0] + 1e-3
+
+
+@pytest.mark.parametrize('make, settings', [(OneEuro, (5.0, 0.0, 1.0)), (Kalman, (0.01, 0.1, 0.0))])
+def test_parameters_change_without_a_jump(make, settings):
+    each = make()
+    run(each, np.random.default_rng(0).normal(size=(50, 3)), np.arange(50) / 30)
+    before = each(np.zeros(3), 2.0)
+    each.set_parameters(*settings)
+    assert (each(np.zeros(3), 2.0) == before).all()
+
+
+@pytest.mark.parametrize('name', ['noise', 'acceleration', 'agility'])
+@pytest.mark.parametrize('value', [-1.0, float('nan')])
+def test_bad_kalman_parameters_are_named(name, value):
+    with pytest.raises(ValueError, match=f'{name} is {value}'):
+        Kalman(**{name: value})

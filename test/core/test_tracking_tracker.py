@@ -14,7 +14,9 @@ STAGES = {'crop', 'network', 'decode', 'shape', 'pose', 'total'}
 
 
 def tracker(**settings):
-    return HandTracker(HandTrackerConfig(**{'hand_length': 0.09, **settings}), engine=DotEngine())
+    return HandTracker(
+        HandTrackerConfig(**{'hand_length': 0.09, 'keypoint_scale': 1.0, **settings}), engine=DotEngine()
+    )
 
 
 def first_state(tracking, picture, camera=CAMERA, start=0.0):
@@ -140,3 +142,17 @@ def test_settings_are_validated_in_one_place():
         HandTrackerConfig(lost_timeout=-1)
     with pytest.raises(ValueError, match='keep_threshold'):
         HandTrackerConfig(keep_threshold=0.9)
+
+
+def test_settings_change_while_running():
+    tracking = tracker()
+    picture = paint(placed((380, 200), 110))
+    state = first_state(tracking, picture)
+    settings = {'hand_length': 0.09, 'keypoint_scale': 1.0}
+    tracking.reconfigure(HandTrackerConfig(**settings, filter='kalman', keep_threshold=0.2, lost_timeout=0.1))
+    later = tracking.track(picture, state.stamp + 0.03, CAMERA)
+    assert later is not None and np.abs(later.wrist_position - state.wrist_position).max() < 0.005
+    for changed, said in (({'hand_length': 0.08}, 'hand_length'), ({'shape_method': 'pso'}, 'shape_method')):
+        with pytest.raises(ValueError, match=f'{said} cannot change'):
+            tracking.reconfigure(HandTrackerConfig(**{**settings, **changed}))
+    assert tracking.config.lost_timeout == 0.1 == tracking.pose.config.lost_timeout

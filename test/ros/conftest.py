@@ -23,6 +23,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.task import Future  # noqa: E402
 
 from minimal_hand_ros.demo.processes import yaml_value  # noqa: E402
 
@@ -135,6 +136,48 @@ def fail_to_start(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., s
         signal.signal(number, handler)
 
 
+class NodeHere:
+    """One of our nodes in this process, with a context of its own, so that it is met over DDS like any other.
+
+    Starting it costs a fraction of a process, which has to import and compile first.
+    """
+
+    def __init__(self, create: Callable[..., Any], namespace: str, parameters: dict[str, object]) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context)
+        overrides = [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
+        self.node = create(context=self._context, namespace=namespace, parameter_overrides=overrides)
+        self.node.begin()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._stop: Future = Future()
+        self._thread = threading.Thread(
+            target=self._executor.spin_until_future_complete, args=[self._stop], daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set_result(None)
+        self._thread.join(PATIENCE)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@pytest.fixture
+def run_here() -> Iterator[Callable[..., NodeHere]]:
+    """run_here(IkNode, {'side': 'left'}) → the node, spinning in the background; all are closed after the test."""
+    running: list[NodeHere] = []
+
+    def run(create: Callable[..., Any], parameters: dict[str, object] | None = None, namespace: str = '') -> NodeHere:
+        running.append(NodeHere(create, namespace, parameters or {}))
+        return running[-1]
+
+    yield run
+    for node in running:
+        node.close()
+
+
 class Inbox:
     """What arrived on one topic, in order."""
 
@@ -179,6 +222,7 @@ class Peer:
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('test_peer', context=self._context)
+        self._clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -223,7 +267,9 @@ class Peer:
 
     def ask(self, kind: type, name: str, request: Any) -> Callable[[float], Any]:
         """Send a request; returns a function that waits for its response."""
-        client = self._in_spinning_thread(lambda: self.node.create_client(kind, name))
+        if name not in self._clients:
+            self._clients[name] = self._in_spinning_thread(lambda: self.node.create_client(kind, name))
+        client = self._clients[name]
         assert client.wait_for_service(PATIENCE), f'no service {name}'
         answered = threading.Event()
         future = client.call_async(request)

@@ -99,18 +99,6 @@ def test_camera_that_is_not_calibrated(start_node: Callable, peer, folder: Path)
     camera_node.wait_for_line('without calibration.*no metric positions')
 
 
-def grey_picture(folder: Path) -> dict[str, object]:
-    path = folder / 'grey.png'
-    cv2.imwrite(str(path), np.zeros((48, 64), np.uint8))
-    return {'source': path}
-
-
-def deep_picture(folder: Path) -> dict[str, object]:
-    path = folder / 'deep.png'
-    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint16))
-    return {'source': path}
-
-
 def empty_folder(folder: Path) -> dict[str, object]:
     path = folder / 'empty'
     path.mkdir()
@@ -138,8 +126,6 @@ def calibration_of_another_size(folder: Path) -> dict[str, object]:
         (lambda folder: {'source': folder / 'notes.txt'}, 'notes.txt cannot be read: .*neither a video nor a picture'),
         (empty_folder, 'empty holds no picture'),
         (broken_pictures, 'broken: none of its 1 pictures can be read'),
-        (grey_picture, 'grey.png is grey'),
-        (deep_picture, 'deep.png has uint16 channels'),
         (lambda folder: {'source': folder / 'a.png', 'camera_info': folder / 'no.yaml'}, 'no.yaml cannot be read'),
         (calibration_of_another_size, 'picture is 64×48, its camera info is for 640×48'),
         (lambda folder: {'rate': 'fast'}, "parameter 'rate' is 'fast': give a number from 0 to 240"),

@@ -17,6 +17,7 @@ import yaml
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from minimal_hand_ros import settings  # noqa: E402
+from minimal_hand_ros.parameters import ParameterLoader  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'tracker.launch.py'
@@ -28,6 +29,7 @@ LOADERS = {
     'shape_server': settings.load_shape_settings,
     'ik_node': settings.load_ik_settings,
     'tracker': settings.load_tracker_settings,
+    'retarget': settings.load_retarget_settings,
 }
 
 
@@ -76,6 +78,28 @@ def started(arguments: dict[str, str]) -> dict[str, SimpleNamespace]:
     return {node.executable: node for node in nodes.function({**given, **arguments})}
 
 
+def test_both_hands_have_their_nodes_each(stand_ins: None) -> None:
+    description = load_launch_file().generate_launch_description()
+    *declared, start = description.args[0]
+    given = {argument.args[0]: argument.default_value for argument in declared}
+    nodes = {node.name: node for node in start.function({**given, 'side': 'both', 'mirrored': 'true'})}
+    assert list(nodes) == [
+        'camera_node',
+        'keypoint_node',
+        'right_shape_server',
+        'left_shape_server',
+        'right_ik_node',
+        'left_ik_node',
+    ]
+    assert nodes['keypoint_node'].parameters[1]['side'].args == ('both',)
+    assert nodes['keypoint_node'].parameters[1]['mirrored'].args == (True,)
+    assert nodes['camera_node'].parameters[1]['side'].args == ('right',)
+    section, _, given = nodes['left_ik_node'].parameters
+    assert section['filter'] == 'one_euro' and given['side'].args == ('left',)
+    assert ('hand/keypoints', 'left_hand/keypoints') in nodes['left_ik_node'].remappings
+    assert ('calibrate', 'right_hand/calibrate') in nodes['right_shape_server'].remappings
+
+
 def test_four_nodes_and_a_camera(stand_ins: None) -> None:
     nodes = started({'source': '0', 'side': 'left', 'hand_length': '0.09'})
     assert list(nodes) == ['camera_node', 'keypoint_node', 'shape_server', 'ik_node']
@@ -107,6 +131,32 @@ def test_the_pose_method_is_an_argument(stand_ins: None, composed: str, executab
 
 def test_composed_without_a_camera(stand_ins: None) -> None:
     assert list(started({'source': '', 'composed': 'true'})) == ['tracker']
+
+
+def test_a_robot_is_driven_where_there_is_a_file_for_it(stand_ins: None) -> None:
+    assert 'retarget' not in started({})
+    for composed in ('false', 'true'):
+        node = started({'composed': composed, 'side': 'left', 'retarget': '/some/robot.yaml'})['retarget']
+        config, parameters = node.parameters
+        assert Path(config) == CONFIG / 'tracker.yaml'
+        assert parameters['config'].args == ('/some/robot.yaml',) and parameters['side'].args == ('left',)
+    with pytest.raises(ValueError, match="'retarget' is for one hand: give side right or left"):
+        started({'side': 'both', 'retarget': '/some/robot.yaml'})
+
+
+@pytest.mark.parametrize(('given', 'expected'), [('true', True), ('false', False)])
+def test_every_node_is_told_whether_to_start(stand_ins: None, given: str, expected: bool) -> None:
+    for composed in ('true', 'false'):
+        for node in started({'autostart': given, 'composed': composed}).values():
+            flag = node.parameters[1]['autostart']
+            assert flag.args == (expected,) and flag.value_type is bool, node.executable
+
+
+@pytest.mark.parametrize(('composed', 'executable'), [('false', 'keypoint_node'), ('true', 'tracker')])
+def test_the_picture_subscription_is_an_argument(stand_ins: None, composed: str, executable: str) -> None:
+    nodes = started({'composed': composed, 'transport': 'auto', 'reliability': 'best_effort'})
+    parameters = nodes[executable].parameters[1]
+    assert parameters['transport'].args == ('auto',) and parameters['reliability'].args == ('best_effort',)
 
 
 def test_rviz_comes_with_its_configuration(stand_ins: None) -> None:
@@ -164,7 +214,7 @@ def test_parameter_file_holds_the_defaults() -> None:
     try:
         for name, entry in content.items():
             node = rclpy.create_node(name, context=context)
-            LOADERS[name](node)
+            LOADERS[name](ParameterLoader(node))
             for parameter, value in dotted(entry['ros__parameters']).items():
                 assert parameter in declared_parameters(node), f'{name} has no parameter {parameter}'
                 assert value == node.get_parameter(parameter).value, f'{name}: {parameter}'

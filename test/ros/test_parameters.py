@@ -12,7 +12,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from rclpy.node import Node  # noqa: E402
 
 from minimal_hand_ros import settings  # noqa: E402
-from minimal_hand_ros.parameters import ParameterError, ParameterLoader  # noqa: E402
+from minimal_hand_ros.parameters import FIXED, LIVE, ParameterError, ParameterLoader  # noqa: E402
 
 LOADERS = [
     settings.load_camera_settings,
@@ -20,6 +20,7 @@ LOADERS = [
     settings.load_shape_settings,
     settings.load_ik_settings,
     settings.load_tracker_settings,
+    settings.load_retarget_settings,
 ]
 
 
@@ -43,7 +44,7 @@ def make_node() -> Iterator[Callable[..., Node]]:
 @pytest.mark.parametrize('load', LOADERS)
 def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node], load) -> None:
     node = make_node()
-    loaded = load(node)
+    loaded = load(ParameterLoader(node))
     with pytest.raises(FrozenInstanceError):
         loaded.side = 'left'
     for name in node._parameters:
@@ -51,7 +52,7 @@ def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node],
             continue
         descriptor = node.describe_parameter(name)
         assert descriptor.description, name
-        assert descriptor.read_only, name
+        assert (LIVE in descriptor.additional_constraints) != (FIXED in descriptor.additional_constraints), name
         if isinstance(node.get_parameter(name).value, (int, float)) and descriptor.type in (2, 3):
             assert descriptor.integer_range or descriptor.floating_point_range, name
 
@@ -94,17 +95,17 @@ def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node],
         (settings.load_ik_settings, 'pose.limits', 'yes', "'pose.limits' is 'yes': give true or false"),
         (settings.load_ik_settings, 'pose.weights', '', "'pose.weights' is '': it must not be empty"),
         (settings.load_ik_settings, 'lost_timeout', -0.1, "'lost_timeout' is -0.1"),
-        (settings.load_ik_settings, 'smoothing', 1, "'smoothing' is 1: give true or false"),
+        (settings.load_ik_settings, 'pose.limits', 1, "'pose.limits' is 1: give true or false"),
         (settings.load_tracker_settings, 'model', '', "'model' is ''"),
     ],
 )
 def test_wrong_values(make_node: Callable[..., Node], load, name: str, value: object, said: str) -> None:
     with pytest.raises(ParameterError, match=said):
-        load(make_node(**{name: value}))
+        load(ParameterLoader(make_node(**{name: value})))
 
 
 def test_digits_are_good_for_numbers_and_texts(make_node: Callable[..., Node]) -> None:
-    loaded = settings.load_camera_settings(make_node(rate=30, source=0))
+    loaded = settings.load_camera_settings(ParameterLoader(make_node(rate=30, source=0)))
     assert loaded.rate == 30.0 and isinstance(loaded.rate, float)
     assert loaded.source == '0'
 
@@ -119,7 +120,7 @@ def test_unknown_names_are_told(make_node: Callable[..., Node]) -> None:
 @pytest.mark.parametrize('load', [settings.load_ik_settings, settings.load_tracker_settings])
 def test_the_pose_method_reaches_the_estimators_settings(make_node: Callable[..., Node], load) -> None:
     values = {'pose.method': 'iknet', 'pose.limits': False, 'pose.weights': '/some/file.safetensors'}
-    pose = load(make_node(**values)).pose
+    pose = load(ParameterLoader(make_node(**values))).pose
     assert (pose.pose_method, pose.pose_limits, pose.pose_weights) == ('iknet', False, '/some/file.safetensors')
-    default = load(make_node()).pose
+    default = load(ParameterLoader(make_node())).pose
     assert (default.pose_method, default.pose_limits, default.pose_weights) == ('aik', True, 'default')

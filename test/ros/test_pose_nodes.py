@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from geometry_msgs.msg import PoseWithCovarianceStamped  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints, HandPose, HandShape  # noqa: E402
 from minimal_hand_ros.srv import CalibrateShape  # noqa: E402
 from rendered_truth import FRAME, header, keypoints, no_hand, truth  # noqa: E402
@@ -26,6 +27,8 @@ from minimal_hand_ros.messages import keypoints_array  # noqa: E402
 from minimal_hand_ros.qos import LATCHED  # noqa: E402
 
 PICTURES = 20
+NEAR = 0.006
+"""Metres: the shape that is estimated from bone ratios is not quite the true one; 4.5 mm at a finger tip measured."""
 
 
 class Chain:
@@ -35,12 +38,15 @@ class Chain:
         self.scene = RenderedScene(seed=1, side=side)
         length = truth(self.scene, 0).hand_length
         self.poses = peer.listen(HandPose, 'hand/pose')
+        self.wrists = peer.listen(PoseWithCovarianceStamped, 'hand/wrist')
         self.transforms = peer.listen(TFMessage, '/tf', 100)
         self.joints = peer.listen(JointState, 'hand/joint_states')
         self.markers = peer.listen(MarkerArray, 'hand/markers')
         self.shapes = peer.listen(HandShape, 'hand/shape', LATCHED)
         self.shape_server = start_node('shape_server', {'side': side, 'hand_length': length})
-        self.ik_node = start_node('ik_node', {'side': side, 'smoothing': False, **parameters})
+        # exact keypoints are of their true size, and a loaded machine may take its time between two of them
+        exact = {'filter': 'none', 'keypoint_scale': 1.0, 'input_timeout': 3600.0}
+        self.ik_node = start_node('ik_node', {'side': side, **exact, **parameters})
         self._send = peer.talk(HandKeypoints, 'hand/keypoints', listeners=2)
         self.shape_server.wait_for_line('ready')
         self.ik_node.wait_for_line('ready')
@@ -85,12 +91,14 @@ def test_truth_in_truth_out(start_node: Callable, peer, side: str) -> None:
     assert pose.valid and pose.metric and pose.side == side
     assert pose.score == pytest.approx(0.9)
     assert pose.hand_length == pytest.approx(hand.hand_length, rel=1e-6)
-    np.testing.assert_allclose(keypoints_array(pose), hand.keypoints_m, atol=0.003)
+    np.testing.assert_allclose(keypoints_array(pose), hand.keypoints_m, atol=NEAR)
     assert list(pose.stage_names) == ['keypoints', 'pose'] and pose.stage_latency[0] == pytest.approx(0.01)
     wrist = pose.wrist.pose
     np.testing.assert_allclose((wrist.position.x, wrist.position.y, wrist.position.z), hand.wrist, atol=0.003)
     covariance = np.reshape(pose.wrist.covariance, (6, 6))
     assert (np.linalg.eigvalsh(covariance) > 0).all()
+    alone = chain.wrists.wait_for(lambda m: m.header == header(number))
+    assert alone.pose == pose.wrist
 
     # the TF tree, by value
     message = chain.transforms.wait_for(lambda m: m.transforms[0].header.stamp == header(number).stamp)
@@ -100,7 +108,7 @@ def test_truth_in_truth_out(start_node: Callable, peer, side: str) -> None:
     parents = [FRAME, *(names[parent] for parent in KEYPOINT_PARENTS[1:])]
     assert [t.header.frame_id for t in message.transforms] == parents
     origins = walk(message)
-    np.testing.assert_allclose([origins[name] for name in names], hand.keypoints_m, atol=0.003)
+    np.testing.assert_allclose([origins[name] for name in names], hand.keypoints_m, atol=NEAR)
 
     # joint states, by value
     joints = chain.joints.wait_for(lambda m: m.header.stamp == header(number).stamp)
@@ -111,10 +119,10 @@ def test_truth_in_truth_out(start_node: Callable, peer, side: str) -> None:
     # markers, by value
     shown = {m.type: m for m in chain.markers.wait_for(lambda m: m.markers[0].header == header(number)).markers}
     spheres = np.array([(p.x, p.y, p.z) for p in shown[Marker.SPHERE_LIST].points])
-    np.testing.assert_allclose(spheres, hand.keypoints_m, atol=0.003)
+    np.testing.assert_allclose(spheres, hand.keypoints_m, atol=NEAR)
     corners = load_hand_model(side=side).faces.reshape(-1).numpy()
     skin = np.array([(p.x, p.y, p.z) for p in shown[Marker.TRIANGLE_LIST].points])
-    assert np.linalg.norm(skin - hand.vertices[corners], axis=1).mean() < 0.003
+    assert np.linalg.norm(skin - hand.vertices[corners], axis=1).mean() < NEAR
 
     # the shape, by value
     shape = chain.shapes.wait_for(lambda m: m.header == header(number))
@@ -159,7 +167,7 @@ def test_without_intrinsics_nothing_claims_a_place(start_node: Callable, peer) -
     chain.joints.wait_for()
     chain.ik_node.wait_for_line('camera is not calibrated')
     chain.show(1, calibrated=False)
-    assert not chain.transforms.messages and not chain.markers.messages
+    assert not chain.transforms.messages and not chain.markers.messages and not chain.wrists.messages
     assert sum('not calibrated' in line for line in chain.ik_node.lines) == 1
 
 

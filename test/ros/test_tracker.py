@@ -56,7 +56,8 @@ class Listener:
 
 def start_chain(start_node: Callable, composed: bool, side: str, hand_length: float) -> list:
     both = {'side': side, 'hand_length': hand_length}
-    pose = {'smoothing': False}  # a loaded machine tracks few pictures per second, and filters would lag far behind
+    # a loaded machine tracks few pictures per second, or none for a while: filters would lag far behind
+    pose = {'filter': 'none', 'input_timeout': 3600.0}
     if composed:
         nodes = [start_node('tracker_node', {**both, **pose})]
     else:
@@ -199,7 +200,7 @@ def test_services_of_the_tracker(start_node: Callable, peer) -> None:
     [
         ({'model': '/nowhere/hand.npz'}, '/nowhere/hand.npz'),
         ({'model': Path(__file__)}, 'test_tracker.py'),
-        ({'side': 'both'}, "parameter 'side' is 'both': give one of right, left"),
+        ({'side': 'middle'}, "parameter 'side' is 'middle': give one of right, left, both"),
         ({'hand_length': 5}, "parameter 'hand_length' is 5"),
     ],
 )

@@ -1,0 +1,354 @@
+"""Picture → keypoints of the hands in it, one at most of each side: find them, follow them, say when they are gone.
+
+Following: one crop round the last keypoints, moved on by their velocity; one wider second look before giving up.
+Searching, for the sides that are not followed: windows over the picture (search.py), in which the hands that are
+followed are painted over; the best one is looked at once more with a crop round its keypoints, both as a right and as a
+left hand. A hand is of the side that scores higher, and who looks for one side only does not take the other.
+
+The cost of a picture is bounded: one square per hand while all are followed, and one more each now and then, to see
+whether the side still holds; `search_windows` + 2 squares while one is searched; one more for each hand that is being
+lost, and three for a box of another detector.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from minimal_hand_core.hand.skeleton import SIDES
+from minimal_hand_core.inference import Engine, create_engine
+from minimal_hand_core.tracking.camera import CameraModel, view_rotation
+from minimal_hand_core.tracking.config import DetectorConfig, check_changes
+from minimal_hand_core.tracking.crop import Crop, keypoints_crop
+from minimal_hand_core.tracking.gates import has_extent, is_hand, same_place
+from minimal_hand_core.tracking.looking import Look, Looker
+from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_crop, mirror_keypoints, mirror_picture
+from minimal_hand_core.tracking.picture import as_bgr
+from minimal_hand_core.tracking.search import SearchPlan
+from minimal_hand_core.tracking.state import Keypoints, NoHand
+from minimal_hand_core.tracking.track import Track
+
+CANDIDATE_SHARE = 0.4
+"""Share of enter_threshold that a search window needs to be looked at once more."""
+AGREEMENT = 0.15
+"""Largest median distance of two looks at one hand, in crop sides."""
+SIDE_MARGIN = 0.05
+"""How much higher the other side may score, in one picture, for a hand still to be taken for the side wanted."""
+REFUSED = 2.0
+"""Seconds after a hand of the side not wanted was let go in which the side wanted must score higher by SIDE_MARGIN."""
+WIDER = 1.6
+"""How much wider than the last crop the second look is."""
+MAX_GAP = 1.0
+"""Seconds after which a hand is searched, first where it was, rather than followed; also when time runs backwards."""
+RECENT = 0.5
+"""Seconds for which the place where a hand was lost is looked at in every picture, and for which a box holds."""
+
+
+class HandsDetector:
+    """Finds and follows the hands of one or both sides, picture after picture.
+
+    Args:
+        config: settings; its side is what is looked for unless `sides` says otherwise.
+        engine: runs the network; created from the settings when None.
+        sides: 'right', 'left' or both.
+
+    Attributes:
+        timings: seconds of the last picture on 'crop', 'network' and 'decode'.
+        network_runs: squares of the last picture that the network looked at.
+
+    Raises:
+        ValueError: sides that are none, twice the same or unknown.
+        EngineError, CheckpointError: as of create_engine.
+    """
+
+    FIXED = ('side', 'weights', 'backend', 'threads')
+    """Settings that need a new detector."""
+
+    def __init__(
+        self,
+        config: DetectorConfig | None = None,
+        engine: Engine | None = None,
+        sides: Sequence[str] | None = None,
+    ) -> None:
+        self.config = config or DetectorConfig()
+        self.sides = tuple(sides) if sides is not None else (self.config.side,)
+        if not self.sides or len(set(self.sides)) != len(self.sides) or not set(self.sides) <= set(SIDES):
+            raise ValueError(f'sides are {self.sides}; give one or both of {", ".join(SIDES)}')
+        self._looker = Looker(engine or create_engine(self.config.backend, self.config.weights, self.config.threads))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the hands; the next picture is searched from the beginning."""
+        self._tracks: dict[str, Track] = {}
+        self._places: dict[str, tuple[Crop, float]] = {}
+        self._box: tuple[Crop, float | None] | None = None
+        self._plan: SearchPlan | None = None
+        self._now: float | None = None
+        self._searches = 0
+        self._refused = -math.inf
+
+    def reconfigure(self, config: DetectorConfig) -> None:
+        """Go on with other settings and the same hands; nothing changes when they are refused.
+
+        Raises:
+            ValueError: another side, weights, backend or number of threads, which need a new detector.
+        """
+        check_changes(self.config, config, self.FIXED)
+        if config.min_crop_side != self.config.min_crop_side:
+            self._plan = None
+        if config.mirrored != self.config.mirrored:
+            self.reset()
+        self.config = config
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds of the last picture on 'crop', 'network' and 'decode'."""
+        return self._looker.timings
+
+    @property
+    def network_runs(self) -> int:
+        """Squares of the last picture that the network looked at."""
+        return self._looker.runs
+
+    @property
+    def following(self) -> tuple[str, ...]:
+        """Sides that the last picture had."""
+        return tuple(side for side in self.sides if side in self._tracks)
+
+    def suggest(self, crop: Crop) -> None:
+        """Look here in the next picture, since another detector saw a hand here (see `box_crop`).
+
+        The box wins: when it shows a hand and no followed hand lies in it, that hand is followed from now on. A box
+        round a followed hand, one beyond the picture, one that shows no hand and one that is not used within half a
+        second (by the pictures' stamps) change nothing. A newer box takes the place of an older one.
+
+        Args:
+            crop: square of the picture as received.
+        """
+        self._box = (crop, self._now)
+
+    def detect(
+        self, image: np.ndarray, stamp: float, camera: CameraModel | None = None
+    ) -> dict[str, Keypoints | NoHand]:
+        """The hands in the next picture.
+
+        Args:
+            image: (H, W, 3) BGR or (H, W) grey, uint8.
+            stamp: seconds.
+            camera: intrinsics, to turn xyz into the camera's axes; None leaves it in the axes of the crop's view.
+
+        Returns:
+            For every side that is looked for Keypoints, or NoHand with the best score seen.
+
+        Raises:
+            PictureError: not a picture.
+        """
+        picture = as_bgr(image)
+        width = picture.shape[1]
+        if self.config.mirrored:
+            picture = mirror_picture(picture)
+            camera = None if camera is None else mirror_camera(camera, width)
+        self._looker.start()
+        self._now = stamp
+        self._drop_out_of_time(picture, stamp)
+        missing = [side for side in self.sides if side not in self._tracks]
+        results = self._follow(picture, stamp)
+        self._settle_sides(picture, stamp, results)
+        self._part(picture, stamp, results)
+        if not self._take_box(picture, stamp, results) and missing:
+            self._search(picture, stamp, missing, results)
+        return {
+            side: self._as_received(_in_camera_axes(found, camera), width) if isinstance(found, Keypoints) else found
+            for side, found in results.items()
+        }
+
+    def _as_received(self, found: Keypoints, width: int) -> Keypoints:
+        return mirror_keypoints(found, width) if self.config.mirrored else found
+
+    def _drop_out_of_time(self, picture: np.ndarray, stamp: float) -> None:
+        """What is too old, or from a time that is yet to come, is not followed."""
+        for side in self.following:
+            if not 0 <= stamp - self._tracks[side].last.stamp <= MAX_GAP:
+                self._give_up(picture, stamp, side)
+        self._places = {side: place for side, place in self._places.items() if 0 <= stamp - place[1] <= RECENT}
+
+    def _follow(self, picture: np.ndarray, stamp: float) -> dict[str, Keypoints | NoHand]:
+        """What becomes of the followed hands; NoHand of score 0 for the others."""
+        results: dict[str, Keypoints | NoHand] = {side: NoHand(stamp, 0.0) for side in self.sides}
+        following = self.following
+        if not following:
+            return results
+        looks = [Look(self._bounded(picture, self._tracks[side].crop_at(stamp)), side) for side in following]
+        checked = [i for i, side in enumerate(following) if self.config.check_side and self._tracks[side].due]
+        seen = self._looker.look(picture, stamp, looks + [Look(looks[i].crop, _other(looks[i].side)) for i in checked])
+        for i, side in enumerate(following):
+            found, track = seen[i], self._tracks[side]
+            if self._is_hand(picture, found, self.config.keep_threshold):
+                if i in checked:
+                    track.weigh(found.score - _score(seen[len(following) + checked.index(i)]))
+                track.take(found)
+                results[side] = found
+                continue
+            crop = self._bounded(picture, keypoints_crop(track.last.uv))
+            again = self._looker.look(picture, stamp, [Look(_scaled(crop, WIDER), side)])[0]
+            if self._is_hand(picture, again, self.config.keep_threshold):
+                track.take(again)
+                results[side] = again
+            else:
+                self._give_up(picture, stamp, side)
+                results[side] = NoHand(stamp, max(_score(found), _score(again)))
+        return results
+
+    def _settle_sides(self, picture: np.ndarray, stamp: float, results: dict[str, Keypoints | NoHand]) -> None:
+        """Hands that turn out to be of the other side change it, or are let go when the other side is not wanted."""
+        wrong = [side for side in self.following if self._tracks[side].wrong_side]
+        if not wrong:
+            return
+        others = [_other(side) for side in wrong]
+        if not set(others) <= set(self.sides):
+            for side in wrong:
+                results[side] = NoHand(stamp, 0.0)
+                del self._tracks[side]
+            self._refused = stamp
+            return
+        if len(wrong) == 1 and others[0] in self._tracks:
+            return  # two hands of one side; each keeps the name it has
+        tracks = [self._tracks.pop(side) for side in wrong]
+        seen = self._looker.look(
+            picture,
+            stamp,
+            [Look(self._bounded(picture, keypoints_crop(track.last.uv)), side) for track, side in zip(tracks, others)],
+        )
+        for side in wrong:
+            results[side] = NoHand(stamp, 0.0)
+        for track, side, found in zip(tracks, others, seen):
+            if self._is_hand(picture, found, self.config.keep_threshold):
+                track.change_side(found)
+                self._tracks[side] = track
+                results[side] = found
+
+    def _part(self, picture: np.ndarray, stamp: float, results: dict[str, Keypoints | NoHand]) -> None:
+        """Two followed hands that were found in one place are one; the other is behind it or gone."""
+        a, b = (results.get(side) for side in SIDES)
+        if not (isinstance(a, Keypoints) and isinstance(b, Keypoints) and same_place(a.uv, b.uv)):
+            return
+        loser = min((a, b), key=lambda found: self._tracks[found.side].claim)
+        expected = self._tracks.pop(loser.side).expected
+        self._places[loser.side] = (self._bounded(picture, _scaled(expected, WIDER)), stamp)
+        results[loser.side] = NoHand(stamp, _score(loser))
+
+    def _take_box(self, picture: np.ndarray, stamp: float, results: dict[str, Keypoints | NoHand]) -> bool:
+        """Look at the box of another detector, if there is one; whether that took the place of the search."""
+        if self._box is None:
+            return False
+        (crop, since), self._box = self._box, None
+        if self.config.mirrored:
+            crop = mirror_crop(crop, picture.shape[1])
+        if since is not None and not 0 <= stamp - since <= RECENT:
+            return False
+        corners = crop.corners()
+        height, width = picture.shape[:2]
+        if (corners.max(axis=0) < 0).any() or (corners.min(axis=0) > (width - 1, height - 1)).any():
+            return False
+        for side in self.following:
+            center = keypoints_crop(self._tracks[side].last.uv).center
+            if (np.abs(np.subtract(center, crop.center)) < crop.side / 2).all():
+                return False
+        return self._find(picture, stamp, [self._bounded(picture, crop)], self.sides, results)
+
+    def _search(
+        self, picture: np.ndarray, stamp: float, missing: list[str], results: dict[str, Keypoints | NoHand]
+    ) -> None:
+        """Look for hands of the missing sides in the next windows."""
+        height, width = picture.shape[:2]
+        if self._plan is None or self._plan.size != (width, height):
+            self._plan = SearchPlan(width, height, self.config.min_crop_side)
+        budget = max(1, self.config.search_windows - self._looker.runs)
+        windows = [self._places[side][0] for side in missing if side in self._places][:budget]
+        if len(windows) < budget:
+            windows += self._plan.take(budget - len(windows))
+        if self._find(picture, stamp, windows, missing, results):
+            self._plan.restart()
+
+    def _find(
+        self,
+        picture: np.ndarray,
+        stamp: float,
+        windows: list[Crop],
+        sides: Sequence[str],
+        results: dict[str, Keypoints | NoHand],
+    ) -> bool:
+        """Look for one hand of these sides in the windows and follow it; whether there was one."""
+        # As another side a hand scores a little less, but enough to be noticed: two sides take turns.
+        self._searches += 1
+        as_side = sides[self._searches % len(sides)]
+        hidden = [track.last.uv for track in self._tracks.values()]
+        candidates = self._looker.look(picture, stamp, [Look(window, as_side) for window in windows], hidden)
+        best = max(candidates, key=_score)
+
+        def none(score: float) -> bool:
+            for side in sides:
+                if isinstance(results[side], NoHand):
+                    results[side] = NoHand(stamp, max(score, results[side].score))
+            return False
+
+        if _score(best) < CANDIDATE_SHARE * self.config.enter_threshold or not has_extent(best):
+            return none(_score(best))
+        crop = self._bounded(picture, keypoints_crop(best.uv))
+        both = self.config.check_side or len(sides) > 1
+        looks = self._looker.look(picture, stamp, [Look(crop, side) for side in (SIDES if both else sides)], hidden)
+        by_side = {found.side: found for found in looks}
+        wanted = max((by_side[side] for side in sides), key=_score)
+        margin = _score(wanted) - _score(by_side[_other(wanted.side)]) if both else 0.0
+        score = min(_score(best), _score(wanted))
+        least = SIDE_MARGIN if 0 <= stamp - self._refused <= REFUSED else -SIDE_MARGIN
+        if margin < least or not self._is_hand(picture, wanted, self.config.enter_threshold):
+            return none(score)
+        # Two looks at a real hand agree; two looks at a thing that is none rarely do.
+        if np.median(np.linalg.norm(wanted.uv - best.uv, axis=1)) > AGREEMENT * crop.side:
+            return none(score)
+        if any(same_place(wanted.uv, uv) for uv in hidden):
+            return none(score)
+        self._tracks[wanted.side] = Track(wanted, margin)
+        self._places.pop(wanted.side, None)
+        results[wanted.side] = wanted
+        return True
+
+    def _give_up(self, picture: np.ndarray, stamp: float, side: str) -> None:
+        """Follow no longer; the search begins round the place where the hand was."""
+        track = self._tracks.pop(side)
+        self._places[side] = (self._bounded(picture, _scaled(keypoints_crop(track.last.uv), WIDER)), stamp)
+
+    def _is_hand(self, picture: np.ndarray, found: Keypoints, threshold: float) -> bool:
+        return is_hand(found, (picture.shape[1], picture.shape[0]), threshold, self.config.max_inconsistency)
+
+    def _bounded(self, picture: np.ndarray, crop: Crop) -> Crop:
+        """The crop with its side within the configured bounds."""
+        largest = max(self.config.max_crop_ratio * max(picture.shape[:2]), self.config.min_crop_side)
+        return Crop(crop.center, min(max(crop.side, self.config.min_crop_side), largest), crop.angle)
+
+
+def _other(side: str) -> str:
+    return 'left' if side == 'right' else 'right'
+
+
+def _score(found: Keypoints) -> float:
+    """The score; 0 where it is NaN."""
+    return float(np.nan_to_num(found.score))
+
+
+def _scaled(crop: Crop, factor: float) -> Crop:
+    return Crop(crop.center, crop.side * factor, crop.angle)
+
+
+def _in_camera_axes(found: Keypoints, camera: CameraModel | None) -> Keypoints:
+    """The same keypoints with xyz turned from the view along the crop's centre into the camera's axes."""
+    if camera is None or found.crop is None:
+        return found
+    ray = camera.normalize(np.array([found.crop.center]))[0]
+    if not np.isfinite(ray).all():
+        return found
+    return replace(found, xyz=found.xyz @ view_rotation(ray).T)

@@ -1,0 +1,91 @@
+"""One followed hand: where it will be in the next picture, and whether it is the side it is taken for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop, keypoints_crop
+from minimal_hand_core.tracking.state import Keypoints
+
+MAX_PREDICTION = 0.2
+"""Seconds that motion is extrapolated at most."""
+MAX_SHIFT = 0.5
+"""Largest predicted move, in crop sides."""
+CHECKS_AT_START = 5
+"""Pictures in a row whose mirror image is looked at too after a hand was found."""
+CHECK_EVERY = 10
+"""Pictures between two such looks later on."""
+CHECKS_REMEMBERED = 30
+"""How many of them the mean is of, roughly."""
+JUMP = 0.5
+"""What a jump by its own size takes from a hand's claim to be where it was found."""
+WRONG_SIDE = -0.03
+"""Mean score less mean score of the mirror image below which a hand is of the other side."""
+
+
+class Track:
+    """A hand that is followed.
+
+    The network scores a right hand higher than its mirror image, by little and not in every picture: of rendered hands
+    before a camera in 97 %, of photos in 97 %, of hands in any view in 78 %. So the side is judged by the mean over
+    many pictures, which also keeps it where hands cross.
+
+    Args:
+        found: the hand as it was found.
+        margin: its score less the score of its mirror image there, or 0 when that was not looked at.
+
+    Attributes:
+        last: the newest keypoints.
+        expected: where they were expected.
+        claim: how sure it is that this is the same hand as before: its score, less for a jump.
+    """
+
+    def __init__(self, found: Keypoints, margin: float = 0.0) -> None:
+        self.last, self.expected, self.claim = found, keypoints_crop(found.uv), found.score
+        self._velocity = np.zeros(2)
+        self._pictures = 0
+        self._margin, self._checks = margin, 1
+
+    def crop_at(self, stamp: float) -> Crop:
+        """The crop round the hand at a time, moved on by its velocity."""
+        crop = keypoints_crop(self.last.uv)
+        move = self._velocity * min(stamp - self.last.stamp, MAX_PREDICTION)
+        move *= min(1.0, MAX_SHIFT * crop.side / max(float(np.linalg.norm(move)), 1e-9))
+        return Crop((crop.center[0] + move[0], crop.center[1] + move[1]), crop.side)
+
+    def take(self, found: Keypoints) -> None:
+        """Go on with the keypoints of the next picture."""
+        self.expected = self.crop_at(found.stamp)
+        if found.stamp != self.last.stamp:
+            # Of the box's centre, pixels per second, half old and half new.
+            moved = np.subtract(keypoints_crop(found.uv).center, keypoints_crop(self.last.uv).center)
+            self._velocity = 0.5 * self._velocity + 0.5 * moved / (found.stamp - self.last.stamp)
+        self._pictures += 1
+        jump = np.subtract(keypoints_crop(found.uv).center, self.expected.center)
+        self.claim = found.score - JUMP * CROP_FACTOR * float(np.linalg.norm(jump)) / self.expected.side
+        self.last = found
+
+    @property
+    def due(self) -> bool:
+        """Whether the mirror image is to be looked at in the next picture."""
+        return self._pictures < CHECKS_AT_START or self._pictures % CHECK_EVERY == 0
+
+    def weigh(self, margin: float) -> None:
+        """Take in one picture's score less the score of the mirror image."""
+        self._checks = min(self._checks + 1, CHECKS_REMEMBERED)
+        self._margin += (margin - self._margin) / self._checks
+
+    @property
+    def evidence(self) -> float:
+        """Mean margin; negative when the hand looks more like one of the other side."""
+        return self._margin
+
+    @property
+    def wrong_side(self) -> bool:
+        """Whether it is a hand of the other side, after as many looks as it takes to say so."""
+        return self._checks > CHECKS_AT_START and self._margin < WRONG_SIDE
+
+    def change_side(self, found: Keypoints) -> None:
+        """Go on as the other hand, whose keypoints are given."""
+        self.last = found
+        self._margin = -self._margin

@@ -1,0 +1,65 @@
+"""Receiving keypoints, for the nodes that take them (shape_server and ik_node); bad messages are counted and named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from minimal_hand_ros import health, qos
+from minimal_hand_ros.diagnostics import Report
+from minimal_hand_ros.drops import DropCounter
+from minimal_hand_ros.lifecycle import ManagedNode
+from minimal_hand_ros.msg import HandKeypoints
+from minimal_hand_ros.stamps import age
+from minimal_hand_ros.work_statistics import Statistics
+
+
+class KeypointInput:
+    """Subscription to `hand/keypoints`.
+
+    Args:
+        node: the node that subscribes.
+        stage: what to call the work in the figures.
+        on_keypoints: called with every message; a ValueError that it raises drops the message.
+    """
+
+    def __init__(self, node: ManagedNode, stage: str, on_keypoints: Callable[[HandKeypoints], None]) -> None:
+        self._node, self._stage, self._on_keypoints = node, stage, on_keypoints
+        self._drops = DropCounter('message')
+        self._statistics = Statistics()
+        self._listening = False
+
+    def start(self) -> None:
+        """Subscribe."""
+        self._listening = True
+        self._node.active.subscription(HandKeypoints, 'hand/keypoints', self._take, qos.LATEST)
+
+    def stop(self) -> None:
+        """Take no more; the node takes the subscription down."""
+        self._listening = False
+
+    def drop(self, error: ValueError) -> None:
+        """Count and name a message that cannot be used."""
+        self._statistics.dropped()
+        line = self._drops.drop(error)
+        if line is not None:
+            self._node.get_logger().warning(line)
+
+    def report(self, state: str, warnings: list[str] | None = None, values: Mapping[str, str] | None = None) -> Report:
+        """How things are; `state` is what the node is doing when all is well, `values` are more figures by name."""
+        summary = self._statistics.summary(self._drops.reasons)
+        level, message = health.judge(summary, 'keypoints', state, warnings=warnings or [])
+        return Report(level, message, {'state': state, **health.values(summary, 'keypoints'), **(values or {})})
+
+    def _take(self, message: HandKeypoints) -> None:
+        if not self._listening:  # was waiting for its turn when the node was deactivated
+            return
+        start = time.perf_counter()
+        self._statistics.arrived()
+        try:
+            self._on_keypoints(message)
+        except ValueError as error:
+            self.drop(error)
+            return
+        seconds = {self._stage: time.perf_counter() - start}
+        self._statistics.answered(seconds, age(self._node, message.header.stamp), float(message.score))

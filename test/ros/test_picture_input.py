@@ -1,0 +1,115 @@
+"""Which pictures a node listens to, and how, while their publishers come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from minimal_hand_ros.msg import HandKeypoints  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rendered_truth import header  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+
+from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
+from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
+from minimal_hand_ros.keypoint_node import KeypointNode  # noqa: E402
+from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
+
+NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    save_detnet(DetNet('small').eval(), path, {})
+    return path
+
+
+class Studio:
+    """keypoint_node here, and cameras of the test's own."""
+
+    def __init__(self, run_here: Callable, peer, weights: Path, **parameters: object) -> None:
+        self._peer = peer
+        self.found = peer.listen(HandKeypoints, 'hand/keypoints', RESULTS)
+        self.here = run_here(KeypointNode, {'backend': 'torch', 'weights': str(weights), **parameters})
+        self.number = 0
+
+    def show(self, publisher, picture: np.ndarray, compressed: bool = False) -> None:
+        """Send until it was looked at; the subscription may have to be discovered first."""
+        first = self.number
+        while True:
+            self.number += 1
+            make = compressed_message if compressed else image_message
+            publisher.publish(make(header(self.number), picture))
+            try:
+                self.found.wait_for(lambda m: m.header.stamp.sec and m.header == header(self.number), timeout=0.5)
+                return
+            except AssertionError:
+                assert self.number < first + 200, 'the node does not listen'
+
+    def report(self) -> dict[str, str]:
+        return dict(self.here.node.work.report().values)
+
+
+def test_reliability_follows_the_publishers(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights)
+    assert studio.report()['publishers there'] == '0'
+    assert studio.report()['pictures from'] == '/image_raw (reliable)'
+    lossy = peer.talk(Image, 'image_raw', pictures(reliable=False), listeners=0)
+    studio.show(lossy, NOISE)
+    assert studio.report()['pictures from'] == '/image_raw (best effort)'
+    # a reliable one beside it: both are heard
+    sound = peer.talk(Image, 'image_raw', pictures(reliable=True), listeners=0)
+    studio.show(sound, NOISE)
+    studio.show(lossy, NOISE)
+    assert sorted(studio.report()['publishers there'].partition(' ')[2][1:-1].split(', ')) == [
+        'best effort',
+        'reliable',
+    ]
+    # and alone, where nothing has to be lost any more
+    peer.node.destroy_publisher(lossy)
+    while studio.report()['pictures from'] != '/image_raw (reliable)':
+        studio.show(sound, NOISE)
+    studio.show(sound, NOISE)
+
+
+def test_transport_follows_the_publishers(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights, transport='auto')
+    jpeg = peer.talk(CompressedImage, 'image_raw/compressed', pictures(reliable=True), listeners=0)
+    studio.show(jpeg, NOISE, compressed=True)
+    assert studio.report()['pictures from'] == '/image_raw/compressed (reliable)'
+    raw = peer.talk(Image, 'image_raw', pictures(reliable=True), listeners=0)
+    studio.show(raw, NOISE)
+    assert studio.report()['pictures from'] == '/image_raw (reliable)'
+
+
+def test_transport_can_be_changed_while_running(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights)
+    studio.show(peer.talk(Image, 'image_raw', pictures(reliable=True)), NOISE)
+    new = [Parameter('transport', value='compressed'), Parameter('reliability', value='best_effort')]
+    done = studio.here._executor.create_task(lambda: studio.here.node.set_parameters_atomically(new))
+    jpeg = peer.talk(CompressedImage, 'image_raw/compressed', pictures(reliable=False))
+    assert done.result().successful
+    studio.show(jpeg, NOISE, compressed=True)
+    assert studio.report()['pictures from'] == '/image_raw/compressed (best effort)'
+
+
+def test_cameras_without_colour_or_with_another_kind_are_looked_at(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights)
+    camera = peer.talk(Image, 'image_raw', pictures(reliable=True))
+    for number, (encoding, size) in enumerate(
+        {'mono8': 1, 'mono16': 2, 'yuyv': 2, 'bayer_rggb8': 1, 'nv12': 1}.items()
+    ):
+        message = image_message(header(number), NOISE)
+        message.encoding, message.step = encoding, 128 * size
+        camera.publish(message)
+        found = studio.found.wait_for(lambda m, number=number: m.header == header(number))
+        assert (found.width, found.height) == (128, 96), encoding

@@ -1,0 +1,345 @@
+"""What a tracker makes of cameras, clocks and messages as they are in the field, over DDS."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from lifecycle_msgs.srv import GetState  # noqa: E402
+from minimal_hand_ros.msg import HandKeypoints, HandPose  # noqa: E402
+from rclpy.qos import QoSProfile  # noqa: E402
+from rendered_truth import FRAME, header  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+from tf2_msgs.msg import TFMessage  # noqa: E402
+
+from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
+from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
+from minimal_hand_core.tracking import CameraModel  # noqa: E402
+from minimal_hand_ros.images import ENCODINGS, compressed_message, image_message  # noqa: E402
+from minimal_hand_ros.messages import info_from_camera  # noqa: E402
+from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
+from minimal_hand_ros.stamps import to_nanoseconds  # noqa: E402
+from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
+
+LENGTH = 8
+"""Pictures of the clip; it is shown forward and back, so that it can go on for ever without a jump."""
+NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope='module')
+def clip() -> list[np.ndarray]:
+    """A rendered hand that is found at once, 320×240."""
+    scene = RenderedScene(3, size=(240, 320))
+    pictures = [scene.frame(number / 30)[0] for number in range(LENGTH)]
+    return pictures + pictures[-2:0:-1]
+
+
+@pytest.fixture(scope='module')
+def camera() -> CameraModel:
+    return CameraModel(320, 240, RenderedScene(3, size=(240, 320)).truth(0.0).intrinsics, np.zeros(0))
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    save_detnet(DetNet('small').eval(), path, {})
+    return path
+
+
+class Feed:
+    """A camera in the test's hands, and what comes out of the tracker."""
+
+    def __init__(self, peer, clip: list[np.ndarray], camera: CameraModel | None, namespace: str = '') -> None:
+        self._clip, self._camera = clip, camera
+        self.keypoints = peer.listen(HandKeypoints, f'{namespace}hand/keypoints', QoSProfile(depth=1000))
+        self.poses = peer.listen(HandPose, f'{namespace}hand/pose', QoSProfile(depth=1000))
+        self.infos = peer.talk(CameraInfo, f'{namespace}camera_info', RESULTS) if camera is not None else None
+        self.images = peer.talk(Image, f'{namespace}image_raw', pictures(reliable=True))
+
+    def send(self, number: int) -> None:
+        """Picture `number` of the endless clip, and its camera info."""
+        if self.infos is not None:
+            self.infos.publish(info_from_camera(header(number), self._camera, 320, 240))
+        self.images.publish(image_message(header(number), self._clip[number % len(self._clip)]))
+
+    def show(self, number: int) -> HandKeypoints:
+        """The same, and what was seen in it."""
+        self.send(number)
+        return self.keypoints.wait_for(lambda message: message.header == header(number))
+
+    def find(self, start: int) -> HandPose:
+        """Pictures from number `start` until there is a metric hand (its camera info may come late)."""
+        for number in range(start, start + 60):
+            if self.show(number).valid:
+                pose = self.poses.wait_for(lambda m, number=number: m.header == header(number))
+                if pose.metric or self.infos is None:
+                    return pose
+        raise AssertionError('the hand was not found in 60 pictures')
+
+
+TRACKER = {'backend': 'torch', 'input_timeout': 3600.0}
+
+
+def test_a_camera_that_stops_and_returns(run_here: Callable, peer, clip, camera) -> None:
+    transforms = peer.listen(TFMessage, '/tf', QoSProfile(depth=1000))
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    run_here(TrackerNode, {**TRACKER, 'input_timeout': 0.5})
+    feed = Feed(peer, clip, camera)
+    last = feed.find(0)
+    # nothing more comes
+    gone = to_nanoseconds(last.header.stamp)
+    lost = feed.poses.wait_for(lambda m: not m.valid and to_nanoseconds(m.header.stamp) > gone)
+    assert lost.header.frame_id == FRAME
+    sent = len(transforms.messages)
+    stale = diagnostics.wait_for(lambda m: m.status[0].message.startswith('no pictures for')).status[0]
+    assert stale.level == b'\3' and stale.name == 'tracker: hand tracking'
+    assert len(transforms.messages) == sent, 'TF of a hand that no picture shows'
+    feed.poses.clear()
+    # ten seconds later, by its stamps, it returns, and the hand is where the picture shows it
+    again = feed.find(400 * len(clip))
+    assert again.valid and not [m for m in feed.poses.messages if not m.valid]
+
+
+def test_time_that_jumps_back(run_here: Callable, peer, clip, camera) -> None:
+    """A bag that starts over: the same stamps again, and again the same answers."""
+    run_here(TrackerNode, {**TRACKER, 'filter': 'one_euro'})
+    feed = Feed(peer, clip, camera)
+    feed.find(0)
+    rounds = []
+    for _ in range(2):
+        feed.poses.clear()
+        feed.keypoints.clear()
+        feed.find(1000)
+        for number in range(1060, 1060 + LENGTH):
+            assert feed.show(number).valid
+        rounds.append(feed.poses.wait_for(lambda m: m.header == header(1060 + LENGTH - 1)))
+    first, second = (np.array(pose.keypoints) for pose in rounds)
+    np.testing.assert_allclose(second, first, atol=0.01)
+    assert all(pose.valid and pose.metric for pose in rounds)
+
+
+def test_twice_as_many_pictures_as_it_can_take(run_here: Callable, peer, clip, camera) -> None:
+    """The newest picture wins and nothing queues up, whatever the machine can do."""
+    here = run_here(TrackerNode, TRACKER)
+    feed = Feed(peer, clip, camera)
+    feed.find(0)
+    feed.keypoints.clear()
+    # the tracker as slow as a machine on which a picture takes 33 ms
+    tracked = here.node.work.input._on_picture
+    pause = threading.Event()
+
+    def slow(*arguments: object) -> object:
+        pause.wait(0.033)
+        return tracked(*arguments)
+
+    here.node.work.input._on_picture = slow
+    answered: list[int] = []
+
+    def ask() -> None:
+        peer.call(GetState, 'tracker/get_state', GetState.Request())
+        answered.append(len(feed.keypoints.messages))
+
+    asking = threading.Thread(target=ask)
+    sent: dict[int, float] = {}
+    ticker = threading.Event()
+    for number in range(1000, 1180):  # three seconds at 60 Hz
+        sent[to_nanoseconds(header(number).stamp)] = time.monotonic()
+        feed.send(number)
+        ticker.wait(1 / 60)
+        if number == 1030:
+            asking.start()
+    feed.keypoints.wait_for(lambda m: m.header == header(1179))
+    stamps = [to_nanoseconds(m.header.stamp) for m in feed.keypoints.messages]
+    assert stamps == sorted(set(stamps)), 'pictures were looked at twice or in another order'
+    assert len(stamps) < 150, 'it was not overloaded'
+    asking.join()
+    assert answered[0] < len(stamps), 'services have to wait until no picture is waiting'
+    late = np.array(feed.keypoints.arrivals) - [sent[stamp] for stamp in stamps]
+    half = len(late) // 2
+    # a queue would make each answer later than the one before; the newest picture waits for two others at most
+    assert np.median(late[half:]) < 2 * np.median(late[:half]) + 0.05
+    gaps = np.diff(feed.keypoints.arrivals)
+    assert np.median(late) < 3 * np.median(gaps) + 0.05
+
+
+def test_two_trackers_in_two_namespaces(run_here: Callable, peer, clip, camera) -> None:
+    for name in ('left_eye', 'right_eye'):
+        run_here(TrackerNode, TRACKER, namespace=name)
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    one, other = (Feed(peer, clip, camera, f'{name}/') for name in ('left_eye', 'right_eye'))
+    assert one.find(0).valid
+    assert not other.keypoints.messages and not other.poses.messages
+    assert other.find(500).valid
+    numbers = {to_nanoseconds(m.header.stamp) for m in one.keypoints.messages}
+    assert numbers.isdisjoint(to_nanoseconds(m.header.stamp) for m in other.keypoints.messages)
+    for name in ('left_eye', 'right_eye'):
+        diagnostics.wait_for(lambda m, name=name: m.status[0].name == f'{name}/tracker: hand tracking')
+
+
+def test_without_intrinsics(run_here: Callable, peer, clip, capfd) -> None:
+    transforms = peer.listen(TFMessage, '/tf', RESULTS)
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    run_here(TrackerNode, TRACKER)
+    feed = Feed(peer, clip, None)
+    pose = feed.find(0)
+    assert pose.valid and not pose.metric and not any(pose.keypoints[:3])
+    for number in range(100, 105):
+        feed.show(number)
+    status = diagnostics.wait_for(lambda m: 'not calibrated' in m.status[0].message).status[0]
+    assert status.level == b'\1' and {v.key: v.value for v in status.values}['intrinsics'] == 'missing'
+    assert not transforms.messages
+    assert capfd.readouterr().err.count('the camera is not calibrated') == 1
+
+
+def test_a_killed_tracker_is_replaced(start_node: Callable, peer, clip, camera) -> None:
+    first = start_node('tracker_node', TRACKER)
+    first.wait_for_line('ready')
+    feed = Feed(peer, clip, camera)
+    feed.find(0)
+    assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+    second = start_node('tracker_node', TRACKER)
+    second.wait_for_line('ready')
+    number = 1000
+    feed.keypoints.clear()
+    while not feed.keypoints.messages:  # until the new subscription has been discovered
+        feed.send(number)
+        number += 1
+        try:
+            feed.keypoints.wait_for(timeout=0.5)
+        except AssertionError:
+            assert number < 1400, second.output
+    assert feed.find(number).metric
+    assert second.stop() == 0 and 'Traceback' not in second.output
+
+
+MALFORMED = [
+    ({'data': array('B', bytes(1000))}, '1000 bytes'),
+    ({'step': 0}, 'step 0'),
+    ({'encoding': 'nonsense'}, "encoding 'nonsense'"),
+    ({'width': 0, 'height': 0}, '0×0'),
+]
+
+
+def test_malformed_messages_are_named_and_survived(run_here: Callable, peer, weights: Path) -> None:
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    run_here(TrackerNode, {**TRACKER, 'weights': str(weights)})
+    infos = peer.talk(CameraInfo, 'camera_info', RESULTS)
+    images = peer.talk(Image, 'image_raw', pictures(reliable=True))
+    found = peer.listen(HandKeypoints, 'hand/keypoints', RESULTS)
+
+    def dropped(reason: str) -> bool:
+        def told(message: DiagnosticArray) -> bool:
+            return any(v.key.startswith('dropped: ') and reason in v.key for v in message.status[0].values)
+
+        return bool(diagnostics.wait_for(told))
+
+    infos.publish(CameraInfo(header=header(0), width=128, height=96, k=np.full(9, np.nan)))
+    assert dropped('not finite')
+    for number, (changes, said) in enumerate(MALFORMED):
+        message = image_message(header(number), NOISE)
+        for name, value in changes.items():
+            setattr(message, name, value)
+        images.publish(message)
+        assert dropped(said)
+    errors = [m.status[0] for m in diagnostics.messages if m.status[0].level == b'\2']
+    assert errors and 'pictures dropped' in errors[-1].message
+    images.publish(image_message(header(100), NOISE))
+    assert found.wait_for(lambda m: m.header == header(100)).width == 128
+
+
+FIELDS = ['height', 'width', 'step', 'encoding', 'data', 'bigendian', 'stamp']
+
+
+def mutated_pictures(rng: np.random.Generator, count: int) -> Iterator[Image]:
+    """Pictures of which one to three fields are wrong, odd, huge or of another encoding."""
+    good = image_message(header(0), NOISE[:48, :64])
+    edges = [0, 1, 2, 3, 5, 47, 63, 64, 65, 192, 4096, 2**16, 2**31 - 1, 2**32 - 1]
+    encodings = [*ENCODINGS, '', 'mono', '32FC1', '64FC4', 'bayer_rggb12', 'jpeg', 'bgr8 ', 'x' * 300, 'ü']
+    for number in range(count):
+        message = copy.copy(good)
+        message.header = header(number)
+        for field in rng.choice(
+            ['height', 'width', 'step', 'encoding', 'data', 'bigendian', 'stamp'], rng.integers(1, 4)
+        ):
+            if field in ('height', 'width', 'step'):
+                value = int(rng.choice(edges)) if rng.random() < 0.6 else int(rng.integers(0, 2**32))
+                setattr(message, field, value)
+            elif field == 'encoding':
+                message.encoding = str(rng.choice(encodings))
+            elif field == 'data':
+                size = int(rng.choice([0, 1, 63, 64 * 48, 64 * 48 * 3 - 1, 64 * 48 * 3, 64 * 48 * 8]))
+                message.data = array('B', rng.bytes(size))
+            elif field == 'bigendian':
+                message.is_bigendian = int(rng.integers(0, 256))
+            else:
+                message.header.stamp.sec = int(rng.choice([-(2**31), -1, 0, 2**31 - 1]))
+                message.header.stamp.nanosec = int(rng.choice([0, 999_999_999, 2**32 - 1]))
+        yield message
+
+
+def mutated_infos(rng: np.random.Generator, count: int) -> Iterator[CameraInfo]:
+    numbers = [0.0, -1.0, 1.0, 60.0, 1e-300, 1e300, np.nan, np.inf, -np.inf]
+    for number in range(count):
+        info = CameraInfo(header=header(number), width=64, height=48)
+        info.k = np.array([60.0, 0, 32, 0, 60, 24, 0, 0, 1])
+        if rng.random() < 0.8:
+            info.k[rng.integers(0, 9)] = rng.choice(numbers)
+        if rng.random() < 0.7:
+            info.d = array('d', rng.choice(numbers, rng.integers(0, 16)).tolist())
+        info.distortion_model = str(rng.choice(['plumb_bob', 'rational_polynomial', 'equidistant', '', 'fisheye', 'x']))
+        if rng.random() < 0.3:
+            info.width = int(rng.choice([0, 1, 2**32 - 1]))
+        yield info
+
+
+def mutated_jpegs(rng: np.random.Generator, count: int) -> Iterator[CompressedImage]:
+    good = np.frombuffer(compressed_message(header(0), NOISE[:48, :64]).data, np.uint8)
+    for number in range(count):
+        data = good.copy()
+        data[rng.integers(0, len(data), rng.integers(1, 30))] = rng.integers(0, 256)
+        data = data[: rng.integers(0, len(data) + 1)] if rng.random() < 0.5 else data
+        kind = str(rng.choice(['jpeg', 'bgr8; jpeg compressed bgr8', 'png', '', '16UC1; compressedDepth']))
+        yield CompressedImage(header=header(number), format=kind, data=array('B', data.tobytes()))
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_no_message_ends_the_tracker(run_here: Callable, peer, clip, camera, seed: int) -> None:
+    """1,500 mutated messages, most of them straight to the callbacks; and afterwards it still finds a hand."""
+    here = run_here(TrackerNode, {**TRACKER, 'search_windows': 1})
+    feed = Feed(peer, clip, camera)
+    rng = np.random.default_rng(seed)
+    took = here.node.work.input
+
+    def fuzz() -> None:
+        for image, info, jpeg in zip(mutated_pictures(rng, 500), mutated_infos(rng, 500), mutated_jpegs(rng, 500)):
+            took._take_info(info)
+            took._take_raw(image)
+            took._take_compressed(jpeg)
+
+    task = here._executor.create_task(fuzz)
+    done = threading.Event()
+    task.add_done_callback(lambda _: done.set())
+    assert done.wait(500), 'the fuzzing hangs'
+    task.result()
+    received = took._statistics.received
+    assert received == 1000 and 300 < took._drops.count < 1000 and took._info_drops.count > 100
+    # some over DDS
+    for image, info in zip(mutated_pictures(rng, 50), mutated_infos(rng, 50)):
+        feed.infos.publish(info)
+        feed.images.publish(image)
+    assert feed.find(5000).metric
+    assert here.node.is_active
