@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,9 +96,11 @@ def test_transport_can_be_changed_while_running(run_here: Callable, peer, weight
     studio = Studio(run_here, peer, weights)
     studio.show(peer.talk(Image, 'image_raw', pictures(reliable=True)), NOISE)
     new = [Parameter('transport', value='compressed'), Parameter('reliability', value='best_effort')]
+    finished = threading.Event()
     done = studio.here._executor.create_task(lambda: studio.here.node.set_parameters_atomically(new))
+    done.add_done_callback(lambda _: finished.set())
     jpeg = peer.talk(CompressedImage, 'image_raw/compressed', pictures(reliable=False))
-    assert done.result().successful
+    assert finished.wait(60) and done.result().successful
     studio.show(jpeg, NOISE, compressed=True)
     assert studio.report()['pictures from'] == '/image_raw/compressed (best effort)'
 
