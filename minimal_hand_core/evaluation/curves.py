@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
+from minimal_hand_core.evaluation.figure_files import figure_files
 from minimal_hand_core.evaluation.scores import CURVE_MM, HIGH_MM, LOW_MM
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from minimal_hand_core.evaluation.report import Row
 
-KINDS = ('png', 'svg')
 PANEL = (4.4, 3.6)
 """Inches."""
 _log = logging.getLogger(__name__)
@@ -31,8 +30,6 @@ def draw_curves(rows: Sequence[Row]) -> dict[str, bytes]:
         {'png': …, 'svg': …}; nothing, with a warning in the log, where matplotlib is not installed.
     """
     try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         _log.warning("no curves are drawn: matplotlib is not installed (pip install '.[plots]')")
@@ -41,7 +38,6 @@ def draw_curves(rows: Sequence[Row]) -> dict[str, bytes]:
     protocols = list(dict.fromkeys(row.score.protocol for row in rows))
     width, height = PANEL[0] * len(protocols), PANEL[1] * len(titles)
     figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
     # Margins in inches; a layout engine would take longer than the drawing.
     figure.subplots_adjust(
         left=0.6 / width,
@@ -55,14 +51,7 @@ def draw_curves(rows: Sequence[Row]) -> dict[str, bytes]:
         members = [row for row in rows if (row.title, row.score.protocol) == (title, protocol)]
         if members:
             _draw_panel(figure.add_subplot(len(titles), len(protocols), place), members)
-    pictures = {}
-    for kind in KINDS:
-        buffer = io.BytesIO()
-        # Without a date and with names of its own choice the same scores give the same file.
-        with rc_context({'svg.hashsalt': 'pck', 'svg.fonttype': 'none'}):
-            figure.savefig(buffer, format=kind, dpi=130, metadata={'Date': None} if kind == 'svg' else None)
-        pictures[kind] = buffer.getvalue()
-    return pictures
+    return figure_files(figure, 130)
 
 
 def _draw_panel(axes: Axes, rows: Sequence[Row]) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minimal_hand_core.evaluation.figure_files import figure_files
 from minimal_hand_core.evaluation.run_curves import Curve, RunCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-KINDS = ('png', 'svg')
 TITLES = {
     'auc': 'AUC of 3D PCK, 20–50 mm',
     'acc': 'share of heat map cells that are right (ACC_HM)',
@@ -94,14 +93,11 @@ def draw_runs(
     """
     panels = _panels(runs, only)
     smoothed(np.zeros(0), smooth)
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(_COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(5.0 * columns, 3.7 * lines), layout='constrained')
-    FigureCanvasAgg(figure)
     all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, ((quantity, unit), members) in zip(all_axes, panels.items()):
         _draw_panel(axes, members, [run.name for run in runs], smooth)
@@ -114,14 +110,7 @@ def draw_runs(
         axes.set_visible(False)
     if title:
         figure.suptitle(title)
-    pictures = {}
-    for kind in KINDS:
-        buffer = io.BytesIO()
-        # Without a date and with names of its own choice the same curves give the same file.
-        with rc_context({'svg.hashsalt': 'runs', 'svg.fonttype': 'none'}):
-            figure.savefig(buffer, format=kind, dpi=120, metadata={'Date': None} if kind == 'svg' else None)
-        pictures[kind] = buffer.getvalue()
-    return pictures
+    return figure_files(figure, 120)
 
 
 def _panels(runs: Sequence[RunCurves], only: Sequence[str]) -> dict[tuple[str, str], list[tuple[str, Curve]]]:

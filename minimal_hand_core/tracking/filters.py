@@ -8,9 +8,11 @@ One-Euro is a first-order low-pass whose cut-off grows with the speed of what it
     cutoff = min_cutoff + beta · max(0, |speed| − rest_speed),   alpha = 1 / (1 + 1 / (2π · cutoff · dt))
 
 Source: Casiez, Roussel, Vogel: "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
-Systems", CHI 2012, but for two things. Speed is measured from the filtered value to the new one, so that what the
-filter still owes counts as speed and is paid back soon. And noise alone has a speed, which would keep the filter open
-at rest: rest_speed is taken off.
+Systems", CHI 2012, but for three things. Speed is measured from the filtered value to the new one, so that what the
+filter still owes counts as speed and is paid back soon. Noise alone has a speed, which would keep the filter open at
+rest: rest_speed is taken off. And alpha falls no faster than 1, 1/2, 1/3, …: from where a point came to rest the filter
+is its plain mean, until that is as steady as the cut-off wants it. With the cut-off's alpha at once, the first sample,
+noise and all, would be crept away from for seconds.
 
 The Kalman filter knows position and velocity of every point, driven by white acceleration:
 
@@ -101,6 +103,7 @@ class OneEuro:
         self._stamp = math.nan
         self._value: np.ndarray | None = None
         self._speed: np.ndarray | None = None
+        self._alpha = np.ones(1)
 
     def __call__(self, value: np.ndarray, stamp: float) -> np.ndarray:
         """Filter one sample, as `Filter` says."""
@@ -108,6 +111,7 @@ class OneEuro:
         step = stamp - self._stamp
         if self._value is None or self._speed is None or value.shape != self._value.shape or step < 0:
             self._stamp, self._value, self._speed = stamp, value.copy(), np.zeros_like(value)
+            self._alpha = np.ones_like(value[..., :1])
             return value.copy()
         if step > 0:
             speed = (value - self._value) / step
@@ -118,7 +122,8 @@ class OneEuro:
                 SUDDEN * np.linalg.norm(speed, axis=-1, keepdims=True),
             )
             cutoff = self.min_cutoff + self.beta * np.maximum(length - self.rest_speed, 0)
-            alpha = smoothing(cutoff, step)
+            alpha = np.maximum(smoothing(cutoff, step), self._alpha / (1 + self._alpha))
+            self._alpha = alpha
             self._value = self._value + alpha * (value - self._value)
             self._stamp = stamp
         return self._value.copy()

@@ -59,6 +59,8 @@ class DataConfig:
         leave_out: sources of `real_hands` that are never trained on.
         hidden_weight: weight of a 2D label whose joint cannot be seen, as the data set says (`Sample.visible`); seen
             ones have 1.
+        view_axes: teach xyz in the axes of the view along the crop's centre, which is how the tracker reads them, where
+            a data set has intrinsics; false: in the camera's, as the peers do.
         variation: how far photos are varied.
         kept: folder where pictures of `datasets` are kept cut round the hand and quick to decode (`open_dataset`); it
             is worth it from the second pass on. None: none are.
@@ -75,6 +77,7 @@ class DataConfig:
     other_side_share: float = 0.0
     leave_out: tuple[str, ...] = ()
     hidden_weight: float = 1.0
+    view_axes: bool = True
     variation: Variation = field(default_factory=Variation)
     kept: str | None = None
     workers: int = 1

@@ -33,6 +33,7 @@ PAPER: dict[str, Any] = {
         'datasets': _PEER_SETS,
         'sampling': 'proportional',
         'hidden_weight': 1.0,
+        'view_axes': False,
         'variation': {
             'rotation': 1.5707963,
             'upright': 0.0,
@@ -74,6 +75,7 @@ MODERN: dict[str, Any] = {
         'sampling': 'balanced',
         'rendered_share': 0.3,
         'hidden_weight': 0.5,
+        'view_axes': True,
         'workers': 8,
     },
     'validation': {'every': 4_000, 'rendered': 400, 'count': 500},

@@ -194,7 +194,8 @@ class CropStream(Dataset[Batch]):
         if self.backgrounds is not None and rng.random() < BACKDROP_CHANCE:
             backdrop = self.backgrounds.sample(rng, CROP_SIZE)
         try:
-            crop = self._weighed(varied_crop(sample, rng, self.config.data.variation, backdrop))
+            data = self.config.data
+            crop = self._weighed(varied_crop(sample, rng, data.variation, backdrop, view_axes=data.view_axes))
         except ValueError as error:
             raise ValueError(f'{sample.key}: {error}') from None
         return crop if sample.side is None else self._sided(crop, rng)

@@ -16,6 +16,7 @@ from minimal_hand_core.data.augmentation import (
     whole_crop,
 )
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.tracking.crop import keypoints_crop
 
 MOVED = replace(PLAIN, rotation=np.pi / 2, upright=0.5, scale=(0.8, 1.3), shift=0.1)
 """Crops as varied as ever, looks left alone."""
@@ -215,6 +216,24 @@ def test_a_turned_crop_is_what_a_rolled_pinhole_camera_sees(side, seed):
     assert _off_similarity(projected, crop.uv) < 2e-3
     perspective = _off_similarity(crop.xyz[:, :2], crop.uv)
     assert perspective > 2, 'a hand this near must not look as if it were far away, or this test shows nothing'
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_3d_in_the_axes_of_the_view_is_what_a_camera_that_looks_at_the_crop_sees(side):
+    """The hand seen by a camera turned to the crop's centre: its axes, and the same joints in them."""
+    sample = _seen_by(CAMERA, side)
+    camera_axes = varied_crop(sample, np.random.default_rng(1), PLAIN)
+    crop = varied_crop(sample, np.random.default_rng(1), PLAIN, view_axes=True)
+    assert np.array_equal(crop.image, camera_axes.image) and np.array_equal(crop.uv, camera_axes.uv)
+    x, y = (keypoints_crop(sample.keypoints_px).center - CAMERA[:2, 2]) / 500.0
+    forward = np.array([x, y, 1.0]) / np.sqrt(x * x + y * y + 1)
+    axis = np.cross([0.0, 0.0, 1.0], forward)  # the shortest turn from the camera's axis to the crop's
+    view = cv2.Rodrigues(axis / np.linalg.norm(axis) * np.arccos(forward[2]))[0]
+    wanted = network_coordinates(sample.keypoints_m @ view) * ((-1.0 if side == 'left' else 1.0), 1.0, 1.0)
+    np.testing.assert_allclose(crop.xyz, wanted, atol=1e-5)
+    assert np.abs(crop.xyz - camera_axes.xyz).max() > 0.1
+    without = varied_crop(replace(sample, intrinsics=None), np.random.default_rng(1), PLAIN, view_axes=True)
+    assert np.array_equal(without.xyz, camera_axes.xyz), 'without intrinsics nobody knows the view'
 
 
 def test_where_the_turn_is_an_approximation():

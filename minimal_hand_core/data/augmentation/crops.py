@@ -4,7 +4,8 @@ Geometry: turning the picture by θ about any point and cutting is the same as r
 optical axis and cutting elsewhere. So turning the 3D labels about z by the same θ is exact wherever the crop lies, for
 square pixels and no distortion; with fx ≠ fy, 2D and 3D part by the share in which they differ (2 % for Dexter+Object).
 The same holds for the mirror. What no crop can hold is *where* in the picture it was cut: a hand off the axis is seen
-from another side than its xyz, which stay in the camera's axes, let the network believe (fact sheet 10.1, 13).
+from another side than xyz in the camera's axes, the peers' (fact sheet 10.1, 13), let the network believe. In the axes
+of the view along the ray through the crop's centre they say what the crop shows; the tracker takes them to be those.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from minimal_hand_core.data.augmentation.occluders import covered
 from minimal_hand_core.data.augmentation.variation import Variation
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
+from minimal_hand_core.tracking.camera import view_rotation
 from minimal_hand_core.tracking.crop import CROP_FACTOR, CROP_SIZE, Crop, keypoints_crop
 
 _NOWHERE = -1e4
@@ -79,7 +81,12 @@ def whole_crop(sample: Sample) -> TrainingCrop:
 
 
 def varied_crop(
-    sample: Sample, rng: np.random.Generator, variation: Variation, backdrop: np.ndarray | None = None
+    sample: Sample,
+    rng: np.random.Generator,
+    variation: Variation,
+    backdrop: np.ndarray | None = None,
+    *,
+    view_axes: bool = False,
 ) -> TrainingCrop:
     """A random crop round the hand with random looks. A hand of unknown side gets a random one and no 3D weight.
 
@@ -90,6 +97,8 @@ def varied_crop(
         backdrop: (128, 128, 3) uint8 BGR picture without a hand. It continues the sample's picture beyond its border
             (grey when None; without it "a tilted square on grey" would come to mean "hand"), stands behind a hand
             that is cut out (made up when None), and is what some occluders show.
+        view_axes: xyz in the axes of the view along the crop's centre, where the sample has intrinsics, instead of the
+            camera's.
 
     Raises:
         ValueError: no keypoint is labelled, or the mask or backdrop does not fit.
@@ -104,7 +113,7 @@ def varied_crop(
     angle = float(rng.uniform(-reach, reach))
     crop = Crop((box.center[0] + shift[0], box.center[1] + shift[1]), side, angle)
     mirror = sample.side == 'left' or (sample.side is None and rng.random() < 0.5)
-    cut = _cut(sample, crop, mirror)
+    cut = _cut(sample, crop, mirror, view_axes=view_axes)
     if backdrop is not None:
         backdrop = _as_rgb(backdrop)
     coverage = None
@@ -174,7 +183,7 @@ def network_coordinates(keypoints_m: np.ndarray) -> np.ndarray:
     return (keypoints_m - keypoints_m[MIDDLE_MCP]) / length
 
 
-def _cut(sample: Sample, crop: Crop, mirror: bool) -> TrainingCrop:
+def _cut(sample: Sample, crop: Crop, mirror: bool, *, view_axes: bool = False) -> TrainingCrop:
     labelled = np.isfinite(sample.keypoints_px).all(axis=1)
     uv = np.where(labelled[:, None], crop.to_crop(sample.keypoints_px, mirror=mirror), _NOWHERE)
     xyz = np.zeros((NUM_KEYPOINTS, 3))
@@ -184,6 +193,9 @@ def _cut(sample: Sample, crop: Crop, mirror: bool) -> TrainingCrop:
         cos, sin = np.cos(crop.angle), np.sin(crop.angle)
         flip = -1.0 if mirror else 1.0
         turn = np.array([[flip * cos, flip * sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        if view_axes and sample.intrinsics is not None:
+            ray = np.linalg.solve(sample.intrinsics, (*crop.center, 1.0))
+            turn = turn @ view_rotation(ray[:2] / ray[2]).T
         xyz = network_coordinates(sample.keypoints_m) @ turn.T
         weight_3d = sample.weight_3d
     return TrainingCrop(
