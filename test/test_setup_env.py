@@ -130,3 +130,15 @@ def test_generators_are_those_of_pyproject(setup_env) -> None:
     tomllib = pytest.importorskip('tomllib', reason='tomllib came with Python 3.11')
     requires = tomllib.loads((ROOT / 'pyproject.toml').read_text())['build-system']['requires']
     assert setup_env.generators() == requires
+
+
+def test_kernels_that_do_not_compile_do_not_stop_the_set_up(setup_env, monkeypatch, capsys) -> None:
+    assert ROOT / 'minimal_hand_core/tracking/hand_fit_kernel.py' in setup_env.kernels()
+
+    def fail(what: str, command: list) -> None:
+        assert command[1:] == ['-m', 'minimal_hand_core.warm_up']
+        raise setup_env.SetupError('no such kernel')
+
+    monkeypatch.setattr(setup_env, 'run', fail)
+    setup_env.compile_kernels()
+    assert 'no such kernel' in capsys.readouterr().out

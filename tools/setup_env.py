@@ -235,6 +235,20 @@ def link_sources():
         script.chmod(0o755)
 
 
+def kernels():
+    """Return the sources that numba compiles."""
+    return sorted(path for path in (ROOT / 'minimal_hand_core').rglob('*.py') if 'njit' in path.read_text('utf-8'))
+
+
+def compile_kernels():
+    """Compile ahead what would compile in the nodes when they first start, while pictures pass them by."""
+    try:
+        run('compiling the numerical kernels (about a minute)', [PYTHON, '-m', 'minimal_hand_core.warm_up'])
+    except SetupError as error:
+        # Linters must work on sources that are being worked on; and the kernels compile when they are used, too.
+        say(error)
+
+
 def main():
     other = find_python()
     if other:
@@ -257,6 +271,7 @@ def main():
         generated = digest(ros, *(ROOT / name for name in names))
         step('interfaces', generated, generate_interfaces)
         step('links', digest(generated, str(ROOT), ROOT / 'setup.cfg'), link_sources)
+        step('kernels', digest(str(ROOT), *kernels()), compile_kernels)
     if time.monotonic() - begin > 2:
         say(f'everything in place after {time.monotonic() - begin:.0f} s')
 
