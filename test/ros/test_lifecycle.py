@@ -54,6 +54,11 @@ CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP = (
 )
 
 
+TARGETS = {CONFIGURE: INACTIVE, ACTIVATE: ACTIVE, DEACTIVATE: INACTIVE, CLEANUP: UNCONFIGURED}
+ASKED_AGAIN = 4
+PATIENT_SECONDS = 20.0
+
+
 class Manager:
     """What a lifecycle manager does with one node."""
 
@@ -62,7 +67,17 @@ class Manager:
 
     def change(self, transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
-        return self._peer.call(ChangeState, f'{self._name}/change_state', request).success
+        answer = self._peer.ask(ChangeState, f'{self._name}/change_state', request)
+        for _ in range(ASKED_AGAIN):
+            try:
+                return answer(PATIENT_SECONDS).success
+            except AssertionError:
+                # Fast DDS loses what is sent before both ends know of each other. Whether it was the request or the
+                # answer, the state tells.
+                if self.state == TARGETS[transition]:
+                    return True
+                answer = self._peer.ask(ChangeState, f'{self._name}/change_state', request)
+        return answer().success or self.state == TARGETS[transition]
 
     @property
     def state(self) -> int:
