@@ -29,8 +29,9 @@ from minimal_hand_ros.demo.processes import yaml_value  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
-ASK_AGAIN = 60.0
 """Seconds until an awaited event counts as missing; a first start compiles, and machines are shared."""
+ASK_AGAIN = 60.0
+"""Seconds until a service is asked again."""
 
 
 class NodeProcess:
