@@ -148,11 +148,7 @@ class HandTracker:
             DepthError: depth of another picture size.
         """
         start = time.perf_counter()
-        picture = as_bgr(image)
-        if camera is not None:
-            camera.check_size(picture.shape[1], picture.shape[0])
-        if depth is not None:
-            depth.check_size(picture.shape[1], picture.shape[0])
+        picture = _checked(image, camera, depth)
         found = self.detector.detect(picture, stamp, camera)
         self.score = found.score
         state = self._solver.solve(found, camera, depth)
@@ -244,11 +240,7 @@ class BothHandsTracker:
             DepthError: depth of another picture size.
         """
         start = time.perf_counter()
-        picture = as_bgr(image)
-        if camera is not None:
-            camera.check_size(picture.shape[1], picture.shape[0])
-        if depth is not None:
-            depth.check_size(picture.shape[1], picture.shape[0])
+        picture = _checked(image, camera, depth)
         found = self.detector.detect(picture, stamp, camera)
         self.scores = {side: found[side].score for side in SIDES}
         states = {side: self.solvers[side].solve(found[side], camera, depth) for side in SIDES}
@@ -262,6 +254,15 @@ class BothHandsTracker:
     def mesh(self, state: HandState) -> np.ndarray:
         """(V, 3) float64 vertices in metres, frame of `state.keypoints_m`; faces: `solvers[side].pose.model.faces`."""
         return self.solvers[state.side].pose.mesh(state)
+
+
+def _checked(image: np.ndarray, camera: CameraModel | None, depth: DepthPicture | None) -> np.ndarray:
+    """The picture as (H, W, 3) BGR, once intrinsics and depth are known to be of its size."""
+    picture = as_bgr(image)
+    for belonging in (camera, depth):
+        if belonging is not None:
+            belonging.check_size(picture.shape[1], picture.shape[0])
+    return picture
 
 
 def _reconfigure(
