@@ -6,7 +6,14 @@ import argparse
 import sys
 
 from minimal_hand_core.data import DATASETS
-from minimal_hand_core.evaluation.inputs import add_report_arguments, add_source_arguments, finish, gather, protocols
+from minimal_hand_core.evaluation.inputs import (
+    add_report_arguments,
+    add_source_arguments,
+    exit_status,
+    finish,
+    gather,
+    protocols,
+)
 from minimal_hand_core.evaluation.peer_files import write_peer
 from minimal_hand_core.evaluation.protocols import PROTOCOLS
 from minimal_hand_core.evaluation.published import DETNET
@@ -47,22 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
     add_source_arguments(parser)
     add_report_arguments(parser)
     options = parser.parse_args(arguments)
+    return exit_status('evaluate_detnet', lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
     report = Report()
-    try:
-        if options.output is not None:
-            check_output(options.output)
-        for predictions in gather(options):
-            if options.peer_files is not None:
-                write_peer(options.peer_files, predictions)
-            report.add(predictions, DETNET, protocols(options))
-        finish(report, options)
-    except (ValueError, OSError) as error:
-        print(f'evaluate_detnet: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('evaluate_detnet: interrupted; the same command goes on where it was', file=sys.stderr)
-        return 130
-    return 0
+    if options.output is not None:
+        check_output(options.output)
+    for predictions in gather(options):
+        if options.peer_files is not None:
+            write_peer(options.peer_files, predictions)
+        report.add(predictions, DETNET, protocols(options))
+    finish(report, options)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from minimal_hand_core.evaluation.inputs import add_report_arguments, add_source_arguments, finish, protocols
+from minimal_hand_core.evaluation.inputs import (
+    add_report_arguments,
+    add_source_arguments,
+    exit_status,
+    finish,
+    protocols,
+)
 from minimal_hand_core.evaluation.peer_files import write_peer, write_shapes
 from minimal_hand_core.evaluation.pipeline import looks_mirrored
 from minimal_hand_core.evaluation.pipeline_files import Poses, Shapes
@@ -93,15 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         '--row', action='append', choices=tuple(METHODS), help='may be given several times (default: all)'
     )
     options = parser.parse_args(arguments)
-    try:
-        _run(options)
-    except (ValueError, OSError) as error:
-        print(f'evaluate_pipeline: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('evaluate_pipeline: interrupted; the same command goes on where it was', file=sys.stderr)
-        return 130
-    return 0
+    return exit_status('evaluate_pipeline', lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from minimal_hand_core.evaluation.inputs import add_source_arguments
+from minimal_hand_core.evaluation.inputs import add_source_arguments, exit_status
 from minimal_hand_core.evaluation.peer_files import SHAPE_SUFFIXES, write_shapes
 from minimal_hand_core.evaluation.pipeline_files import Shapes
 from minimal_hand_core.evaluation.pipeline_options import (
@@ -54,15 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_shape_arguments(parser)
     parser.add_argument('--output', type=Path, required=True, help='folder for the shapes')
     options = parser.parse_args(arguments)
-    try:
-        printer().print(_run(options))
-    except (ValueError, OSError) as error:
-        print(f'fit_shape: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('fit_shape: interrupted; the same command goes on where it was', file=sys.stderr)
-        return 130
-    return 0
+    return exit_status('fit_shape', lambda: printer().print(_run(options)))
 
 
 def _run(options: argparse.Namespace) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from minimal_hand_core.evaluation.inputs import add_source_arguments
+from minimal_hand_core.evaluation.inputs import add_source_arguments, exit_status
 from minimal_hand_core.evaluation.pipeline import looks_mirrored
 from minimal_hand_core.evaluation.pipeline_files import Poses, Shapes
 from minimal_hand_core.evaluation.pipeline_options import (
@@ -63,15 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--limits', action='store_true', help='bend no joint further than a hand bends')
     parser.add_argument('--output', type=Path, required=True, help='folder for the poses')
     options = parser.parse_args(arguments)
-    try:
-        printer().print(_run(options))
-    except (ValueError, OSError) as error:
-        print(f'solve_pose: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('solve_pose: interrupted; the same command goes on where it was', file=sys.stderr)
-        return 130
-    return 0
+    return exit_status('solve_pose', lambda: printer().print(_run(options)))
 
 
 def _run(options: argparse.Namespace) -> Table:
