@@ -9,6 +9,7 @@ from typing import Any
 from minimal_hand_core.detnet.network import BACKBONES
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.training.data_config import DataConfig
+from minimal_hand_core.training.optimizers import OPTIMIZERS
 from minimal_hand_core.training.presets import PRESETS, with_preset
 from minimal_hand_core.training.recipe import check, read_tree, recipe_from_dict
 
@@ -71,7 +72,8 @@ class TrainingConfig:
             takes 'cells' for small and 'joints' for resnet50.
         reference: with loss 'peer', its targets too: whole cells in a window (fact sheet 2.6).
         schedule: of the learning rate after the warm-up: 'cosine' to 0, or 'steps', times drop_factor every drop_every.
-        weight_decay: of AdamW; without it, AdamW is Adam.
+        optimizer: 'adamw', or 'muon' for the kernels that mix channels and AdamW for the rest (training/optimizers.py).
+        weight_decay: of either; without it, AdamW is Adam.
         clip: largest norm of the gradient; 0 for no limit.
         ema_decay: of the weights' moving average, reached after about 10 / (1 − ema_decay) steps; 0: no average.
         biomechanical: factor of the biomechanical loss (detnet/biomechanics.py); 0 leaves it out.
@@ -96,6 +98,7 @@ class TrainingConfig:
     drop_every: int = 0
     drop_factor: float = 0.1
     warmup: int = 200
+    optimizer: str = 'adamw'
     weight_decay: float = 0.02
     clip: float = 5.0
     ema_decay: float = 0.998
@@ -115,6 +118,7 @@ class TrainingConfig:
             'backbone': BACKBONES,
             'loss': LOSSES,
             'schedule': SCHEDULES,
+            'optimizer': OPTIMIZERS,
             'precision': PRECISIONS,
             'device': DEVICES,
         }

@@ -13,10 +13,11 @@ from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.detnet.output import DetNetOutput
 from minimal_hand_core.inference.machine import has_bfloat16
 from minimal_hand_core.training.config import TrainingConfig
+from minimal_hand_core.training.optimizers import make_optimizer
 from minimal_hand_core.training.ranks import Ranks, choose_device
 from minimal_hand_core.training.recipe import ConfigError
 from minimal_hand_core.training.run import TrainingRun
-from minimal_hand_core.training.schedule import decay_groups, stepped_rate
+from minimal_hand_core.training.schedule import stepped_rate
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
@@ -81,7 +82,7 @@ class RunState(TrainingRun[DetNet]):
         if config.start_from is not None:
             model = load_detnet(config.start_from, config.backbone).train()
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(decay_groups(model, config.weight_decay), lr=config.learning_rate)
+        optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay)
         super().__init__(config, model, optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.biomechanics = BiomechanicalLoss().to(self.device) if config.biomechanical > 0 else None
