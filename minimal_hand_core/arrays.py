@@ -25,6 +25,8 @@ def describe_shape(shape: tuple[int | str, ...]) -> str:
 def check_shape(value: ArrayLike, name: str, expected: tuple[int | str, ...]) -> None:
     """Raise ValueError unless value.shape is the expected one; named sizes match any positive size."""
     found = tuple(value.shape)
+    if found == expected:  # the usual case, and much quicker than looking at every size
+        return
     fits = len(found) == len(expected) and all(
         size > 0 if isinstance(want, str) else size == want for size, want in zip(found, expected)
     )
@@ -71,10 +73,16 @@ def restore(result: np.ndarray, like: ArrayLike) -> Any:
     A NumPy input gives its own floating dtype; integers and lists give float64. Booleans and integers in result keep
     their dtype.
     """
-    floating = np.issubdtype(result.dtype, np.floating)
+    floating = result.dtype.kind == 'f'
     if isinstance(like, torch.Tensor):
         dtype = like.dtype if floating and like.dtype.is_floating_point else None
         return torch.as_tensor(np.ascontiguousarray(result)).to(device=like.device, dtype=dtype)
-    if floating and isinstance(like, np.ndarray) and np.issubdtype(like.dtype, np.floating):
+    if floating and isinstance(like, np.ndarray) and like.dtype.kind == 'f':
         return result.astype(like.dtype, copy=False)
     return result
+
+
+def for_kernel(array: np.ndarray) -> np.ndarray:
+    """Contiguous and writeable: numba would compile a kernel once more for arrays that are not."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else np.array(array, order='C')

@@ -10,17 +10,23 @@ import torch
 
 from minimal_hand_core.data.rendered import RenderedSource
 from minimal_hand_core.data.synthetic import SyntheticHands
+from minimal_hand_core.hand.frames import keypoint_frames
+from minimal_hand_core.hand.rotations import matrix_to_quaternion
 from minimal_hand_core.pose import PoseSolver
 from minimal_hand_core.shape import bone_ratios, fit_shape_pso
 from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
 
 def compile_kernels() -> None:
-    """Run every kernel once: tracker, particle swarm, joint limits on and off, renderer."""
+    """Run every kernel once: tracker, frames, particle swarm, joint limits on and off, renderer."""
     torch.set_num_threads(1)
     source = RenderedSource()
     tracker = HandTracker(HandTrackerConfig(backend='torch'))
-    tracker.track(source.read().image, 0.0, source.camera)
+    for stamp in (0.0, 0.03):  # filters begin with the second picture
+        state = tracker.track(source.read().image, stamp, source.camera)
+    if state is not None:
+        _, rotations = keypoint_frames(state.keypoints_m, state.rotations)
+        matrix_to_quaternion(torch.from_numpy(rotations))
     model = tracker.pose.model
     rest = model.rest_keypoints(torch.zeros(1, 10))
     fit_shape_pso(bone_ratios(rest), model)

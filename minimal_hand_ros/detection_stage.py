@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -63,7 +64,13 @@ class DetectionStage:
 
     def detect(self, header: Header, picture: np.ndarray, camera: CameraModel | None) -> dict[str, Keypoints | NoHand]:
         """Side → hand in the picture (H, W, 3) BGR with this header; camera None = not known."""
-        return self._detector.detect(picture, to_seconds(header.stamp), camera)
+        return self._detector.detect(picture, to_seconds(header.stamp), camera, defer=True)
+
+    def check(self) -> float:
+        """See now and then whether the side still holds; to be called when all is published. Seconds it took."""
+        start = time.perf_counter()
+        self._detector.check_sides()
+        return time.perf_counter() - start
 
     def publish(
         self,

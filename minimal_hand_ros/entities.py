@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
-from rclpy.node import Node
+from rclpy.client import Client
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node, PublisherEventCallbacks  # whose own module has had two names
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.service import Service
@@ -17,7 +17,7 @@ from rclpy.timer import Timer
 
 
 class Entities:
-    """Publishers, subscriptions, services and timers of one node that end together.
+    """Publishers, subscriptions, services, clients and timers of one node that end together.
 
     Args:
         node: has them.
@@ -28,14 +28,17 @@ class Entities:
         self._destroy: dict[Any, Callable[[Any], bool]] = {}
 
     def publisher(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
-        """As Node.create_publisher."""
-        return self.keep(self._node.create_publisher(kind, topic, profile), self._node.destroy_publisher)
+        """As Node.create_publisher, but for rclpy's two warnings of subscriptions that do not fit, which the subscriber
+        gives as well: each has an event that the executor goes through whenever it wakes up."""
+        silent = PublisherEventCallbacks(use_default_callbacks=False)
+        made = self._node.create_publisher(kind, topic, profile, event_callbacks=silent)
+        return self.keep(made, self._node.destroy_publisher)
 
     def subscription(
-        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile
+        self, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile, raw: bool = False
     ) -> Subscription:
-        """As Node.create_subscription."""
-        made = self._node.create_subscription(kind, topic, callback, profile)
+        """As Node.create_subscription; `raw` hands the bytes of each message to the callback."""
+        made = self._node.create_subscription(kind, topic, callback, profile, raw=raw)
         return self.keep(made, self._node.destroy_subscription)
 
     def service(
@@ -44,6 +47,10 @@ class Entities:
         """As Node.create_service."""
         made = self._node.create_service(kind, name, callback, callback_group=group)
         return self.keep(made, self._node.destroy_service)
+
+    def client(self, kind: type, name: str) -> Client:
+        """As Node.create_client."""
+        return self.keep(self._node.create_client(kind, name), self._node.destroy_client)
 
     def timer(self, period: float, callback: Callable[[], None]) -> Timer:
         """A timer in seconds of real time: simulated time may stand still, and this node must not."""

@@ -1,7 +1,7 @@
 """ik_node: keypoints and shape in, an articulated hand in the camera's frame out.
 
 Subscribes:
-    hand/keypoints     minimal_hand_ros/HandKeypoints
+    hand/keypoints     minimal_hand_ros/HandKeypoints  of the node's side; every one has its answer
     hand/shape         minimal_hand_ros/HandShape (latched)  until one comes, the model's mean hand
     depth/image_raw    sensor_msgs/Image            16UC1 or 32FC1, registered to the pictures; parameter depth
 
@@ -11,7 +11,8 @@ Publishes:
     hand/joint_states  sensor_msgs/JointState          20 anatomical angles, radians
     hand/markers       visualization_msgs/MarkerArray  skin and skeleton; made only while subscribed; deleted on loss
     /diagnostics       diagnostic_msgs/DiagnosticArray how the node is, once per second
-    /tf                21 frames: camera → right_hand/wrist → right_hand/index_mcp → …; none while there is no hand
+    /tf                tf2_msgs/TFMessage              21 frames: camera → right_hand/wrist → right_hand/index_mcp → …;
+                       none while there is no hand
 
 Parameters: see IkSettings in settings/pose.py. Lifecycle: see lifecycle.py.
 

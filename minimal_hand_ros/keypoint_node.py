@@ -88,7 +88,8 @@ class KeypointWork(Work[KeypointSettings]):
         found = self._detection.detect(header, picture, camera)
         seconds = time.perf_counter() - start
         self._detection.publish(header, picture, camera, found, seconds)
-        return max(hand.score for hand in found.values()), {'keypoints': seconds}
+        stages = {'keypoints': seconds, 'check': self._detection.check()}
+        return max(hand.score for hand in found.values()), stages
 
 
 class KeypointNode(ManagedNode[KeypointSettings]):

@@ -175,24 +175,27 @@ def truth_message(header: Header, truth: HandTruth) -> HandPose:
 
 def pose_message(header: Header, state: HandState, timings: Mapping[str, float]) -> HandPose:
     """HandPose of a hand that was found; `timings` are seconds per stage."""
-    rotations = _quaternions(state.rotations)
-    wrist = PoseWithCovariance(
-        pose=Pose(position=_point(state.wrist_position), orientation=rotations[0]),
-        covariance=_doubles(state.wrist_covariance, 36),
-    )
     return HandPose(
         header=header,
         side=state.side,
         valid=True,
         score=float(state.score),
         metric=bool(state.metric),
-        wrist=wrist,
+        wrist=wrist_message(state),
         keypoints=_floats(state.keypoints_m, 63),
-        rotations=rotations,
+        rotations=_quaternions(state.rotations),
         betas=_floats(state.betas, 10),
         hand_length=float(state.hand_length),
         angles=_floats(state.angles, len(ANGLE_NAMES)),
         **_timings(timings),
+    )
+
+
+def wrist_message(state: HandState) -> PoseWithCovariance:
+    """Where the wrist of a hand that was found is, how it is turned, and how sure that is."""
+    return PoseWithCovariance(
+        pose=Pose(position=_point(state.wrist_position), orientation=_quaternions(state.rotations[:1])[0]),
+        covariance=_doubles(state.wrist_covariance, 36),
     )
 
 

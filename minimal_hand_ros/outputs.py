@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -15,20 +16,20 @@ from visualization_msgs.msg import MarkerArray
 from minimal_hand_core.tracking import HandState, PoseEstimator
 from minimal_hand_ros import qos
 from minimal_hand_ros.lifecycle import ManagedNode
-from minimal_hand_ros.markers import delete_markers, hand_markers
-from minimal_hand_ros.messages import joint_message, lost_message, pose_message, transform_messages
+from minimal_hand_ros.markers import HandMarkers, delete_markers
+from minimal_hand_ros.messages import joint_message, lost_message, pose_message, wrist_message
 from minimal_hand_ros.msg import HandPose
 from minimal_hand_ros.names import ONE_HAND, HandNames
 from minimal_hand_ros.settings import DEFAULT_FRAME, OutputSettings
 from minimal_hand_ros.stamps import to_nanoseconds
-from minimal_hand_ros.transforms import TransformBroadcaster, make_broadcaster
+from minimal_hand_ros.transforms import HandTransforms, make_publisher
 
 
 class PoseOutput:
     """Publishers of `hand/pose`, `hand/wrist`, `hand/joint_states`, `hand/markers` and `/tf`.
 
-    Wrist, TF and markers are places in the camera's frame: they are published only for metric poses. Markers are made
-    only while somebody listens, and at most at `marker_rate`: a mesh costs more than all the rest.
+    Wrist, TF and markers are places in the camera's frame: they are published only for metric poses. TF goes out first;
+    the others are made only while somebody listens, and markers at most at `marker_rate`: a mesh is 390 kB.
 
     Args:
         node: the node that publishes.
@@ -47,7 +48,7 @@ class PoseOutput:
         self._node = node
         self._estimator = estimator
         self._side = estimator.config.side
-        self._corners = estimator.model.faces.reshape(-1).tolist()
+        self._hand_markers = HandMarkers(estimator.model)
         self._said_lost = False
         self._markers_shown = False
         self._marker_stamp = 0
@@ -56,7 +57,8 @@ class PoseOutput:
         self._wrist = node.configured.publisher(PoseWithCovarianceStamped, f'{names.topics}wrist', qos.RESULTS)
         self._joints = node.configured.publisher(JointState, f'{names.topics}joint_states', qos.RESULTS)
         self._markers = node.configured.publisher(MarkerArray, f'{names.topics}markers', qos.LATEST)
-        self._transforms: TransformBroadcaster | None = None
+        self._transforms: Publisher | None = None
+        self._hand_transforms = HandTransforms()
         self.change(settings)
 
     def change(self, settings: OutputSettings) -> None:
@@ -65,19 +67,21 @@ class PoseOutput:
         # a little less than the period, so that pictures at a multiple of the rate are not missed by a hair
         self._marker_period = int(0.95e9 / settings.marker_rate) if settings.marker_rate else 0
         if settings.publish_tf and self._transforms is None:
-            self._transforms = make_broadcaster(self._node)
+            self._transforms = make_publisher(self._node)
 
     def publish(self, header: Header, state: HandState, timings: Mapping[str, float]) -> None:
         """A hand was found in the picture with this header; `timings` are seconds per stage."""
         self._said_lost = False
         header = self._in_frame(header)
         if state.metric and self._settings.publish_tf and self._transforms is not None:
-            self._transforms.sendTransform(transform_messages(header, state))
-        pose = pose_message(header, state, timings)
-        self._pose.publish(pose)
-        self._joints.publish(joint_message(header, state.side, state.angles))
+            self._transforms.publish(self._hand_transforms.serialized(header, state))
+        if _heard(self._pose):
+            self._pose.publish(pose_message(header, state, timings))
+        if _heard(self._joints):
+            self._joints.publish(joint_message(header, state.side, state.angles))
         if state.metric:
-            self._wrist.publish(PoseWithCovarianceStamped(header=header, pose=pose.wrist))
+            if _heard(self._wrist):
+                self._wrist.publish(PoseWithCovarianceStamped(header=header, pose=wrist_message(state)))
             self._show_markers(header, state)
             return
         self._hide_markers(header)
@@ -98,12 +102,11 @@ class PoseOutput:
         self._hide_markers(header)
 
     def _show_markers(self, header: Header, state: HandState) -> None:
-        if self._markers.get_subscription_count() == 0 or not self._markers_due(header):
+        if not _heard(self._markers) or not self._markers_due(header):
             return
         self._markers_shown = True
-        self._markers.publish(
-            hand_markers(header, state.side, state.keypoints_m, self._estimator.mesh(state), self._corners)
-        )
+        vertices = self._estimator.mesh(state)
+        self._markers.publish(self._hand_markers.serialized(header, state.keypoints_m, vertices, state.confidence))
 
     def _markers_due(self, header: Header) -> bool:
         stamp = to_nanoseconds(header.stamp)
@@ -120,3 +123,8 @@ class PoseOutput:
     def _in_frame(self, header: Header) -> Header:
         frame = self._settings.camera_frame or header.frame_id or DEFAULT_FRAME
         return header if frame == header.frame_id else Header(stamp=header.stamp, frame_id=frame)
+
+
+def _heard(publisher: Publisher) -> bool:
+    """Whether anybody listens."""
+    return publisher.get_subscription_count() > 0

@@ -1,7 +1,7 @@
 """shape_server: keypoints in, the shape and size of the hand out.
 
 Subscribes:
-    hand/keypoints   minimal_hand_ros/HandKeypoints
+    hand/keypoints   minimal_hand_ros/HandKeypoints   those of the server's side count
 
 Publishes:
     hand/shape       minimal_hand_ros/HandShape       latched; at the start, and whenever it changes
@@ -64,6 +64,7 @@ class ShapeWork(Work[ShapeSettings]):
     def _learn(self, message: HandKeypoints) -> None:
         if message.side == self._side:
             self._stage.update(message.header, keypoints_from_message(message))
+            self._stage.publish()
 
 
 class ShapeServer(ManagedNode[ShapeSettings]):

@@ -56,6 +56,7 @@ class ShapeStage:
         self._enough: Future | None = None
         self._service: Service | None = None
         self._header = Header()
+        self._changed = False
         self._publisher = node.configured.publisher(HandShapeMessage, f'{names.topics}shape', qos.LATCHED)
         self._waiting = MutuallyExclusiveCallbackGroup()
 
@@ -95,7 +96,7 @@ class ShapeStage:
     def update(
         self, header: Header, found: Keypoints | NoHand, measure: Callable[[HandShape], float | None] | None = None
     ) -> HandShape:
-        """Learn from one picture.
+        """Learn from one picture; `publish` says what came of it.
 
         Args:
             header: of the picture.
@@ -115,8 +116,13 @@ class ShapeStage:
             elif not self._estimator.shape.calibrated:
                 self._header = header
                 self._estimator.update(found.xyz, found.confidence)
-                self._publish()
+                self._changed = True
         return self.shape
+
+    def publish(self) -> None:
+        """Say what the shape is, if the last picture changed it; apart from update, since no pose need wait for it."""
+        if self._changed:
+            self._publish()
 
     async def _calibrate(
         self, request: CalibrateShape.Request, response: CalibrateShape.Response
@@ -161,4 +167,5 @@ class ShapeStage:
         return response
 
     def _publish(self) -> None:
+        self._changed = False
         self._publisher.publish(shape_message(self._header, self._settings.side, self._estimator.shape))

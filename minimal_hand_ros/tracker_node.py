@@ -18,7 +18,8 @@ Publishes:
     hand/markers       visualization_msgs/MarkerArray  skin and skeleton; made only while subscribed; deleted on loss
     hand/debug_image   sensor_msgs/Image               the picture with the skeleton, made only while subscribed
     /diagnostics       diagnostic_msgs/DiagnosticArray how the node is, once per second
-    /tf                21 frames: camera → right_hand/wrist → right_hand/index_mcp → …; none while there is no hand
+    /tf                tf2_msgs/TFMessage              21 frames: camera → right_hand/wrist → right_hand/index_mcp → …;
+                       none while there is no hand
 
 Services:
     calibrate          minimal_hand_ros/CalibrateShape  measure the hand in view and hold its shape
@@ -97,6 +98,7 @@ class TrackedHand:
         seconds = {'shape': time.perf_counter() - start}
         before = {'keypoints': detect_seconds, **seconds}
         seconds['pose'] = self.pose.process(header, found, shape, camera, before, depth)
+        self.shape.publish()
         return seconds
 
     def _measure(self, found: Keypoints, camera: CameraModel, depth: DepthPicture, shape: HandShape) -> float | None:
@@ -175,6 +177,7 @@ class TrackerWork(Work[TrackerSettings]):
             for stage, spent in hand.track(header, found[side], camera, (width, height), detected - start).items():
                 seconds[stage] += spent
         self._detection.publish(header, picture, camera, found, seconds['keypoints'])
+        seconds['check'] = self._detection.check()
         return max(hand.score for hand in found.values()), seconds
 
 

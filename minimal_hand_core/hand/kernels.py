@@ -148,3 +148,32 @@ def turn_vectors(vectors: np.ndarray, matrices: np.ndarray) -> None:
         out[0, 1], out[1, 0] = second * x * y - first * z, second * x * y + first * z
         out[0, 2], out[2, 0] = second * x * z + first * y, second * x * z - first * y
         out[1, 2], out[2, 1] = second * y * z - first * x, second * y * z + first * x
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def name_turns(matrices: np.ndarray, quaternions: np.ndarray) -> None:
+    """Fill quaternions (N, 4), x y z w, w ≥ 0, with the rotations of proper matrices (N, 3, 3), in float64.
+
+    As rotations.matrix_to_quaternion: of the columns of 4·q·qᵀ, the one with the largest diagonal.
+    """
+    q = np.empty(4)
+    for n in range(matrices.shape[0]):
+        m = matrices[n]
+        a, b, c = float(m[0, 0]), float(m[1, 1]), float(m[2, 2])
+        x, y, z, w = 1.0 + a - b - c, 1.0 - a + b - c, 1.0 - a - b + c, 1.0 + a + b + c
+        xy, xz, yz = float(m[0, 1]) + m[1, 0], float(m[0, 2]) + m[2, 0], float(m[1, 2]) + m[2, 1]
+        wx, wy, wz = float(m[2, 1]) - m[1, 2], float(m[0, 2]) - m[2, 0], float(m[1, 0]) - m[0, 1]
+        largest = max(x, y, z, w)
+        if largest == x:
+            q[0], q[1], q[2], q[3] = x, xy, xz, wx
+        elif largest == y:
+            q[0], q[1], q[2], q[3] = xy, y, yz, wy
+        elif largest == z:
+            q[0], q[1], q[2], q[3] = xz, yz, z, wz
+        else:  # also when NaN
+            q[0], q[1], q[2], q[3] = wx, wy, wz, w
+        size = math.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+        if q[3] < 0.0:
+            size = -size
+        for i in range(4):
+            quaternions[n, i] = q[i] / size

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from minimal_hand_core.hand.arguments import check_trailing, kernel_arrays
-from minimal_hand_core.hand.kernels import turn_vectors
+from minimal_hand_core.hand.kernels import name_turns, turn_vectors
 
 
 def axis_angle_to_matrix(vectors: torch.Tensor) -> torch.Tensor:
@@ -63,6 +63,11 @@ def matrix_to_quaternion(matrices: torch.Tensor) -> torch.Tensor:
     one, for every rotation up to and including 180°.
     """
     check_trailing(matrices, 'matrices', (3, 3))
+    arrays = kernel_arrays(matrices)
+    if arrays is not None:
+        quaternions = np.empty((*arrays[0].shape[:-2], 4), arrays[0].dtype)
+        name_turns(arrays[0].reshape(-1, 3, 3), quaternions.reshape(-1, 4))
+        return torch.from_numpy(quaternions)
     m = matrices
     xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
     xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]

@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, restore, to_float64
+from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, for_kernel, restore, to_float64
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_JOINTS, PALM_KEYPOINTS, WRIST
 from minimal_hand_core.pose.aik_kernel import TINY, solve_hands
-from minimal_hand_core.pose.angles import NUM_ANGLES
+from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, NUM_ANGLES
 from minimal_hand_core.pose.axes import JointAxes
 
 _WIDEST = np.where(np.arange(NUM_ANGLES) % 4 == 1, math.pi / 2, math.pi)
 """Largest angle that limits may allow: beyond it the same pose has other angles."""
+_ANATOMICAL = for_kernel(ANATOMICAL_LIMITS)
 _NO_TWIST = np.empty((0, NUM_JOINTS - 1))
 _NO_AXES = np.empty((0, 5, 3, 3)), np.empty((0, 5, 3)), np.empty((0, 2))
 
@@ -97,7 +98,7 @@ def solve_pose(
 
     rotations = np.empty((count, NUM_JOINTS, 3, 3))
     arrays = (rest, points, twists, flexion, abduction, ranges)
-    bad = solve_hands(*(_for_kernel(array) for array in arrays), rotations)
+    bad = solve_hands(*(for_kernel(array) for array in arrays), rotations)
     if bad >= 0:
         shares = [_root_share(hands[[min(bad, len(hands) - 1)]])[0] for hands in (rest, points)]
         raise _no_length('template' if shares[0] <= shares[1] else 'target', bad)
@@ -110,6 +111,8 @@ def check_limits(limits: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: wrong shape, not finite, lowest above highest, or beyond ±π (abduction: ±π/2).
     """
+    if limits is ANATOMICAL_LIMITS:  # as for every picture; they cannot be written to
+        return _ANATOMICAL
     ranges = to_float64(limits, 'limits')
     check_shape(ranges, 'limits', (NUM_ANGLES, 2))
     check_finite(ranges, 'limits')
@@ -159,12 +162,6 @@ def _root_share(hands: np.ndarray) -> np.ndarray:
 
 def _no_length(name: str, hand: int) -> ValueError:
     return ValueError(f'{name}: expected wrist and middle_mcp apart, found them at one place in hand {hand}')
-
-
-def _for_kernel(array: np.ndarray) -> np.ndarray:
-    """Contiguous and writeable: numba would compile the kernel once more for arrays that are not."""
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else np.array(array, order='C')
 
 
 def _common(count: int, found: int, name: str) -> int:

@@ -44,9 +44,10 @@ from typing import Any
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, restore, to_float64
+from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, for_kernel, restore, to_float64
 from minimal_hand_core.hand.skeleton import FINGERS, NUM_JOINTS, SIDES
-from minimal_hand_core.pose.axes import FINGER_JOINTS, JointAxes
+from minimal_hand_core.pose.axes import JointAxes
+from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS, find_angles
 
 _JOINTS = np.array(FINGER_JOINTS)
 _IDENTITY = np.eye(3)
@@ -121,28 +122,16 @@ def joint_angles(rotations: ArrayLike, axes: JointAxes) -> Any:
     if local.ndim < 3 or local.shape[-3:] != (NUM_JOINTS, 3, 3):
         raise ValueError(f'rotations: expected shape (…, {NUM_JOINTS}, 3, 3), found {describe_shape(local.shape)}')
     check_finite(local, 'rotations')
-    angles = np.empty((*_leading(local.shape[:-3], axes, 'rotations'), 5, 4))
-    left_over: np.ndarray | None = None
-    for joint in range(3):
-        turned = local[..., _JOINTS[:, joint], :, :]
-        if left_over is not None:
-            turned = left_over @ turned
-        bones = axes.bones[..., joint, :]
-        direction = (turned @ bones[..., None])[..., 0]
-        along = (direction * bones).sum(-1)
-        towards = (direction * axes.towards[..., joint, :]).sum(-1)
-        flexion = np.arctan2(towards, along)
-        angles[..., 0 if joint == 0 else joint + 1] = flexion
-        if joint == 2:
-            break
-        cross, square = axes.flexion_turns
-        done = _turn((cross[..., joint, :, :], square[..., joint, :, :]), flexion)
-        if joint == 0:
-            sideways = (direction * axes.outward).sum(-1)
-            angles[..., 1] = np.arctan2(sideways, np.hypot(along, towards))
-            done = done @ _turn(axes.abduction_turns, angles[..., 1])
-        left_over = np.swapaxes(done, -1, -2) @ turned
-    return restore(angles.reshape(*angles.shape[:-2], NUM_ANGLES), rotations)
+    leading = _leading(local.shape[:-3], axes, 'rotations')
+    angles = np.empty((*leading, NUM_ANGLES))
+    find_angles(
+        _hand_by_hand(local, leading, 3),
+        _hand_by_hand(axes.bones, leading, 3),
+        _hand_by_hand(axes.flexion, leading, 3),
+        _hand_by_hand(axes.abduction, leading, 2),
+        angles.reshape(-1, NUM_ANGLES),
+    )
+    return restore(angles, rotations)
 
 
 def wrist_angles(wrist: ArrayLike, side: str = 'right', forearm: ArrayLike | None = None) -> Any:
@@ -234,7 +223,17 @@ def _wrist(value: ArrayLike, leading: tuple[int, ...] | None = None, name: str =
 def _leading(shape: tuple[int, ...], axes: JointAxes, name: str) -> tuple[int, ...]:
     """Leading dimensions of the result for hands of `shape` with these axes."""
     of_axes = axes.bones.shape[:-3]
+    if not of_axes:
+        return shape
     try:
         return np.broadcast_shapes(shape, of_axes)
     except ValueError:
         raise ValueError(f'{name}: expected hands that fit axes of {of_axes} hands, found {shape}') from None
+
+
+def _hand_by_hand(value: np.ndarray, leading: tuple[int, ...], own: int) -> np.ndarray:
+    """(…, own dimensions) as (B or 1, …) for a kernel, B hands being the product of leading; 1 where it is for all."""
+    found = value.shape[: value.ndim - own]
+    if found not in ((), leading):
+        value = np.broadcast_to(value, (*leading, *value.shape[value.ndim - own :]))
+    return for_kernel(value.reshape(-1, *value.shape[value.ndim - own :]))

@@ -12,33 +12,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, to_float64
-from minimal_hand_core.hand.skeleton import (
-    FINGER_KEYPOINTS,
-    FINGERS,
-    JOINT_NAMES,
-    KEYPOINT_NAMES,
-    MIDDLE_MCP,
-    NUM_BETAS,
-    NUM_KEYPOINTS,
-    SIDES,
-    WRIST,
-)
+from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, for_kernel, to_float64
+from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_KEYPOINTS, SIDES
+from minimal_hand_core.pose.joint_kernel import AXES_FOUND, NO_ACROSS, NO_AXIS, NO_BONE, NO_FORWARD, find_axes
 
 if TYPE_CHECKING:
     from minimal_hand_core.hand import HandModel
 
-FINGER_JOINTS = tuple(
-    tuple(JOINT_NAMES.index(KEYPOINT_NAMES[keypoint]) for keypoint in FINGER_KEYPOINTS[finger][:3])
-    for finger in FINGERS
-)
-"""(5, 3): MANO joint index of each finger's base, middle and last joint, thumb first."""
-
 THUMB_PRONATION = math.radians(35.0)
 """How far the thumb's plane of flexion is turned out of the palm's plane, towards the palm."""
 
-_CHAINS = np.array([FINGER_KEYPOINTS[finger] for finger in FINGERS])
-_INDEX_MCP, _LITTLE_MCP = FINGER_KEYPOINTS['index'][0], FINGER_KEYPOINTS['little'][0]
+_FAILURES = {
+    NO_FORWARD: 'wrist → middle_mcp',
+    NO_ACROSS: 'little_mcp → index_mcp',
+    NO_BONE: 'every finger bone',
+    NO_AXIS: 'the part of an axis at right angles to its bone',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,26 +66,21 @@ class JointAxes:
         if side not in SIDES:
             raise ValueError(f'side: expected one of {", ".join(SIDES)}, found {side!r}')
 
-        forward = _unit(points[..., MIDDLE_MCP, :] - points[..., WRIST, :], 'wrist → middle_mcp')
-        across = _unit(points[..., _INDEX_MCP, :] - points[..., _LITTLE_MCP, :], 'little_mcp → index_mcp')
-        radial = _across(across, forward)
-        palmar = _cross(radial, forward) if side == 'right' else _cross(forward, radial)
-        chains = points[..., _CHAINS, :]
-        bones = _unit(chains[..., 1:, :] - chains[..., :-1, :], 'every finger bone')
-        first = bones[..., 0, :]
-
-        # `towards`: where flexion takes each finger; `outward`: roughly where abduction takes it.
-        towards = _across(np.broadcast_to(palmar[..., None, :], first.shape), first)
-        ulnar = _across(-radial, first[..., 0, :])
-        normal = _cross(first[..., 0, :], ulnar)
-        normal = normal * np.copysign(1.0, (normal * palmar).sum(-1, keepdims=True))
-        towards[..., 0, :] = math.cos(THUMB_PRONATION) * ulnar + math.sin(THUMB_PRONATION) * normal
-        outward = np.stack([normal, radial, radial, -radial, -radial], axis=-2)
-
-        axis = _cross(first, towards)
-        # Abduction goes along the flexion axis, so that the two make a universal joint; only its sense is chosen.
-        sense = np.where((axis * outward).sum(-1, keepdims=True) < 0, -1.0, 1.0)
-        return cls(bones, _across(axis[..., None, :], bones), -sense * towards)
+        leading = points.shape[:-2]
+        bones, flexion = np.empty((*leading, 5, 3, 3)), np.empty((*leading, 5, 3, 3))
+        abduction = np.empty((*leading, 5, 3))
+        found = find_axes(
+            for_kernel(points.reshape(-1, NUM_KEYPOINTS, 3)),
+            side == 'right',
+            math.cos(THUMB_PRONATION),
+            math.sin(THUMB_PRONATION),
+            bones.reshape(-1, 5, 3, 3),
+            flexion.reshape(-1, 5, 3, 3),
+            abduction.reshape(-1, 5, 3),
+        )
+        if found != AXES_FOUND:
+            raise ValueError(f'rest_keypoints: {_FAILURES[found]} must not have zero length')
+        return cls(bones, flexion, abduction)
 
     @classmethod
     def from_model(cls, model: HandModel, betas: ArrayLike | None = None) -> JointAxes:
@@ -111,16 +95,6 @@ class JointAxes:
         return cls.from_keypoints(shaped, model.side)
 
     @cached_property
-    def towards(self) -> np.ndarray:
-        """(…, 5, 3, 3) where positive flexion moves each bone, a unit vector across it."""
-        return _cross(self.flexion, self.bones)
-
-    @cached_property
-    def outward(self) -> np.ndarray:
-        """(…, 5, 3) where positive abduction moves the first bone of each finger, a unit vector across it."""
-        return _cross(self.abduction, self.bones[..., 0, :])
-
-    @cached_property
     def flexion_turns(self) -> tuple[np.ndarray, np.ndarray]:
         """Rodrigues' two constant matrices of the flexion axes, each (…, 5, 3, 3, 3): [axis]× and [axis]×²."""
         return _turns(self.flexion)
@@ -129,19 +103,6 @@ class JointAxes:
     def abduction_turns(self) -> tuple[np.ndarray, np.ndarray]:
         """The same of the abduction axes, each (…, 5, 3, 3)."""
         return _turns(self.abduction)
-
-
-def _unit(vectors: np.ndarray, what: str) -> np.ndarray:
-    lengths = np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-    if not lengths.min() > 1e-9 * lengths.max():
-        raise ValueError(f'rest_keypoints: {what} must not have zero length')
-    return np.asarray(vectors / lengths)
-
-
-def _across(directions: np.ndarray, bones: np.ndarray) -> np.ndarray:
-    """Unit parts of directions (…, 3) at right angles to the unit vectors bones (…, 3)."""
-    across = directions - (directions * bones).sum(-1, keepdims=True) * bones
-    return _unit(across, 'the part of an axis at right angles to its bone')
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

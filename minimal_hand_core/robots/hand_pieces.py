@@ -13,7 +13,7 @@ import torch
 
 from minimal_hand_core.hand import HandModel
 from minimal_hand_core.hand.skeleton import JOINT_PARENTS, MIDDLE_MCP, NUM_BETAS, NUM_JOINTS, WRIST
-from minimal_hand_core.pose.axes import FINGER_JOINTS
+from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
 
 DOME_RINGS = 2
 """Rings of triangles from a cut to the top of its dome, the top's own included."""

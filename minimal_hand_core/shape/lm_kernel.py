@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
+from minimal_hand_core.cholesky import factorise, substitute
 from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_BONES, REFERENCE_BONE
 
 _GRADIENT_TOLERANCE = 1e-12
@@ -89,13 +90,11 @@ def _descend(
     for count in range(max_iterations):
         if np.abs(gradient).max() < _GRADIENT_TOLERANCE:
             return cost, count, True
-        if not (
-            (exact and _solve_damped(hessian, damping, gradient, factor, step))
-            or _solve_damped(normal, damping, gradient, factor, step)
-        ):
+        if not ((exact and factorise(hessian, damping, factor)) or factorise(normal, damping, factor)):
             damping = max(damping * growth, 1e-15)
             growth *= 2.0
             continue
+        substitute(factor, gradient, step)
         predicted, moved, size = 0.0, 0.0, 0.0
         for i in range(n):
             trial[i] = beta[i] - step[i]
@@ -213,33 +212,3 @@ def _linearise(
                     bent += factors[i] * (product - slopes[i, k] * slopes[i, other]) / lengths[i]
             normal[k, other] = normal[other, k] = straight
             hessian[k, other] = hessian[other, k] = straight + bent / reference
-
-
-@njit(cache=True, nogil=True, error_model='numpy')
-def _solve_damped(
-    normal: np.ndarray, damping: float, right: np.ndarray, factor: np.ndarray, solution: np.ndarray
-) -> bool:
-    """(normal + damping·I) solution = right by Cholesky; False when that matrix is not positive definite."""
-    n = right.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            total = normal[i, j] + (damping if i == j else 0.0)
-            for k in range(j):
-                total -= factor[i, k] * factor[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                factor[i, i] = math.sqrt(total)
-            else:
-                factor[i, j] = total / factor[j, j]
-    for i in range(n):
-        total = right[i]
-        for k in range(i):
-            total -= factor[i, k] * solution[k]
-        solution[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        total = solution[i]
-        for k in range(i + 1, n):
-            total -= factor[k, i] * solution[k]
-        solution[i] = total / factor[i, i]
-    return True

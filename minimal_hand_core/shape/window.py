@@ -6,32 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, to_float64
-from minimal_hand_core.hand.skeleton import (
-    BONE_KEYPOINTS,
-    KEYPOINT_PARENTS,
-    MIDDLE_MCP,
-    NUM_BONES,
-    NUM_KEYPOINTS,
-    REFERENCE_BONE,
-    WRIST,
-)
+from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, for_kernel, to_float64
+from minimal_hand_core.hand.skeleton import NUM_BONES, NUM_KEYPOINTS
+from minimal_hand_core.shape import window_kernel as kernel
 
-_ENDS = np.array(BONE_KEYPOINTS)
-_STARTS = np.array([KEYPOINT_PARENTS[keypoint] for keypoint in BONE_KEYPOINTS])
-PLAUSIBLE = (0.05, 1.5)
-"""Ratios outside are of no human hand and dropped at once."""
-MAD_TO_SIGMA = 1.4826
-_INLIER = 2.5
-"""In robust standard deviations from the median."""
-_FEW = 10
-"""Frames below which none is judged as a whole."""
-_CORE = 0.6
-"""Share of the frames that is taken for right to judge the others by."""
-_STEPS = 3
-"""In which the core settles."""
-_FRAME_INLIER = 1.7
-"""In distances of the core's median frame."""
+PLAUSIBLE, MAD_TO_SIGMA = kernel.PLAUSIBLE, kernel.MAD_TO_SIGMA
+_NO_CONFIDENCE = np.empty(0)
 
 
 class WindowEstimate(NamedTuple):
@@ -85,26 +65,14 @@ class RatioWindow:
         points = to_float64(xyz, 'xyz')
         check_shape(points, 'xyz', (NUM_KEYPOINTS, 3))
         check_finite(points, 'xyz')
-        bones = points[_ENDS] - points[_STARTS]
-        lengths = np.sqrt(np.einsum('bi,bi->b', bones, bones))
-        reference = lengths[REFERENCE_BONE]
-        if not reference > 0.0:
-            return False
-        ratios = lengths / reference
-        bad = (ratios < PLAUSIBLE[0]) | (ratios > PLAUSIBLE[1])
+        trust = _NO_CONFIDENCE
         if confidence is not None:
             trust = to_float64(confidence, 'confidence')
             check_shape(trust, 'confidence', (NUM_KEYPOINTS,))
             check_finite(trust, 'confidence')
-            if min(trust[WRIST], trust[MIDDLE_MCP]) < self._min_confidence:
-                return False
-            bad |= np.minimum(trust[_ENDS], trust[_STARTS]) < self._min_confidence
-        # Only the reference itself left: the frame says nothing.
-        if bad.sum() >= NUM_BONES - 1:
-            return False
         row = self._rows[self.frames % len(self._rows)]
-        row[:NUM_BONES] = np.where(bad, np.nan, ratios)
-        row[NUM_BONES] = reference
+        if not kernel.measure_frame(for_kernel(points), for_kernel(trust), self._min_confidence, row):
+            return False
         self.frames += 1
         return True
 
@@ -122,57 +90,13 @@ class RatioWindow:
 
 
 def robust_mean(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Robust mean and standard deviation, as RatioWindow has them, of the columns of rows (N, 15 or more).
+    """Robust mean and standard deviation, as RatioWindow has them, of the columns of rows (N ≥ 1, 15 or more).
 
     The first 15 are ratios, by which frames are judged; NaN where not seen. What no frame shows is NaN in the result.
+    Frames are judged from ten on: starting from medians, a core of them is moved to the frames nearest to it, by their
+    standardised distance over all bones seen (the concentration steps of Rousseeuw & Van Driessen 1999, bones taken as
+    independent); those much further off than the core's own are wrong.
     """
-    if len(rows) >= _FEW:
-        agreeing = _agreeing_frames(rows[:, :NUM_BONES])[:, None]
-        # A bone that none of them shows is better known from the others than not at all.
-        shown = (agreeing & ~np.isnan(rows)).any(axis=0)
-        rows = np.where(agreeing | ~shown, rows, np.nan)
-    median = _median(rows)
-    deviation = np.abs(rows - median)
-    sigma = MAD_TO_SIGMA * _median(deviation)
-    # The tiny constant keeps equal values in when their deviation is zero.
-    near = deviation <= _INLIER * sigma + 1e-12
-    count = near.sum(axis=0)
-    mean = np.where(near, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+    mean, sigma = np.empty(rows.shape[1]), np.empty(rows.shape[1])
+    kernel.robust_mean(for_kernel(rows), mean, sigma)
     return mean, sigma
-
-
-def _agreeing_frames(ratios: np.ndarray) -> np.ndarray:
-    """(N,) bool: the frames of ratios (N, 15, NaN where not seen) that agree with most.
-
-    Starting from medians, the core is moved to the frames nearest to it, by their standardised distance over all bones
-    seen (the concentration steps of Rousseeuw & Van Driessen 1999, bones taken as independent); those much further off
-    than the core's own are wrong.
-    """
-    seen = (~np.isnan(ratios)).astype(np.float64)
-    values = np.where(seen > 0, ratios, 0.0)
-    squares, bones = values**2, np.maximum(seen.sum(axis=1), 1.0)
-    size = int(_CORE * len(ratios))
-    centre = _median(ratios)
-    spread = MAD_TO_SIGMA * _median(np.abs(ratios - centre))
-    centre[np.isnan(centre)] = 0.0
-    for _ in range(_STEPS + 1):
-        # Bones that do not vary, as the reference bone, say nothing.
-        precision = np.where(spread > 1e-9, 1.0 / np.maximum(spread, 1e-9) ** 2, 0.0)
-        off = values - centre
-        distance = np.sqrt((off * off * seen) @ precision / bones)
-        inside = (distance <= np.partition(distance, size)[size]).astype(np.float64)
-        count = np.maximum(inside @ seen, 1.0)
-        centre = inside @ values / count
-        spread = np.sqrt(np.maximum(inside @ squares / count - centre**2, 0.0))
-    usual = np.partition(distance, size // 2)[size // 2]
-    return np.asarray(distance <= _FRAME_INLIER * usual + 1e-9)
-
-
-def _median(rows: np.ndarray) -> np.ndarray:
-    """Median of each column without its NaNs (NaN where there is nothing else); np.nanmedian is ten times slower."""
-    ordered = np.sort(rows, axis=0)
-    count = len(rows) - np.isnan(rows).sum(axis=0)
-    columns = np.arange(rows.shape[1])
-    low = ordered[np.maximum(count - 1, 0) // 2, columns]
-    high = ordered[np.minimum(count // 2, len(rows) - 1), columns]
-    return np.asarray(np.where(count > 0, 0.5 * (low + high), np.nan))

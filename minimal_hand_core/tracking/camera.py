@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from minimal_hand_core.tracking.view_kernel import set_view_rotation
+
 DISTORTION_MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
 _COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (4, 5, 8, 12, 14), 'equidistant': (4,)}
 _SAME = {'': 'plumb_bob', 'none': 'plumb_bob', 'fisheye': 'equidistant'}
@@ -116,24 +118,26 @@ class CameraModel:
         """(N, 3) metres, camera frame → (N, 2) float64 pixels; NaN for points not in front of the camera."""
         points = np.asarray(points, np.float64).reshape(-1, 3)
         ahead = points[:, 2] > 1e-9
-        safe = np.where(ahead[:, None], points, (0.0, 0.0, 1.0))
-        zero, eye = np.zeros(3), np.eye(3)
+        all_ahead = bool(ahead.all())
+        safe = points if all_ahead else np.where(ahead[:, None], points, (0.0, 0.0, 1.0))
         if self.distortion_model == 'equidistant':
             d = self.d if len(self.d) else np.zeros(4)
-            plane = cv2.fisheye.projectPoints(safe[:, None], zero, zero, eye, d)[0][:, 0]
+            plane = cv2.fisheye.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), np.eye(3), d)[0][:, 0]
         elif self.d.any():
-            plane = cv2.projectPoints(safe[:, None], zero, zero, eye, self.d)[0][:, 0]
+            plane = cv2.projectPoints(safe[:, None], np.zeros(3), np.zeros(3), np.eye(3), self.d)[0][:, 0]
         else:
             plane = safe[:, :2] / safe[:, 2:]
         uv = plane @ self.k[:2, :2].T + self.k[:2, 2]
-        uv[~ahead] = np.nan
-        return uv
+        if not all_ahead:
+            uv[~ahead] = np.nan
+        return np.asarray(uv)
 
     def _pinhole(self, points: np.ndarray) -> np.ndarray:
         """Distorted or plain pixels → plane Z = 1, by the inverse of k."""
-        y = (points[:, 1] - self.k[1, 2]) / self.k[1, 1]
-        x = (points[:, 0] - self.k[0, 2] - self.k[0, 1] * y) / self.k[0, 0]
-        return np.column_stack([x, y])
+        plane = (points - self.k[:2, 2]) / (self.k[0, 0], self.k[1, 1])
+        if self.k[0, 1]:
+            plane[:, 0] -= self.k[0, 1] / self.k[0, 0] * plane[:, 1]
+        return np.asarray(plane)
 
     def _unfold(self, points: np.ndarray) -> np.ndarray:
         """Equidistant lens: solve θ (1 + d0 θ² + d1 θ⁴ + …) = r by Newton; rays of 90° and more are NaN."""
@@ -165,12 +169,6 @@ def view_rotation(ray: np.ndarray) -> np.ndarray:
     Returns:
         (3, 3) float64, proper.
     """
-    x, y, z = np.array([ray[0], ray[1], 1.0]) / np.sqrt(1.0 + ray[0] ** 2 + ray[1] ** 2)
-    # Rodrigues' formula for axis (0, 0, 1) × ray = (−y, x, 0); 1 + z ≥ 1, as the ray points forward.
-    return np.array(
-        [
-            [1 - x * x / (1 + z), -x * y / (1 + z), x],
-            [-x * y / (1 + z), 1 - y * y / (1 + z), y],
-            [-x, -y, z],
-        ]
-    )
+    rotation = np.empty((3, 3))
+    set_view_rotation(float(ray[0]), float(ray[1]), rotation)
+    return rotation

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.tracking.picture import check_bgr
+from minimal_hand_core.tracking.view_kernel import box_of
 
 CROP_FACTOR = 1.5
 """Side of the crop over the longer side of the box of the 21 keypoints."""
@@ -171,12 +173,11 @@ def keypoints_crop(uv: np.ndarray, factor: float = CROP_FACTOR) -> Crop:
     Raises:
         ValueError: wrong shape, a keypoint that is not finite, or all keypoints in one place.
     """
-    uv = np.asarray(uv, np.float64)
+    uv = for_kernel(np.asarray(uv, np.float64))
     if uv.ndim != 2 or uv.shape[1] != 2 or len(uv) == 0:
         raise ValueError(f'keypoints have shape {uv.shape}; give (N, 2) picture pixels')
-    low, high = uv.min(axis=0), uv.max(axis=0)
-    center = (low + high) / 2
-    return Crop((center[0], center[1]), factor * float((high - low).max()))
+    left, top, right, bottom = box_of(uv)
+    return Crop(((left + right) / 2, (top + bottom) / 2), factor * max(right - left, bottom - top))
 
 
 def box_crop(x: float, y: float, width: float, height: float, factor: float = CROP_FACTOR) -> Crop:

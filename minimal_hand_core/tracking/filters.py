@@ -33,6 +33,9 @@ from typing import Protocol
 
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
+from minimal_hand_core.tracking.filters_kernel import one_euro_step
+
 FILTERS = ('one_euro', 'kalman', 'none')
 """Ways to steady wrist and pose."""
 
@@ -114,17 +117,17 @@ class OneEuro:
             self._alpha = np.ones_like(value[..., :1])
             return value.copy()
         if step > 0:
-            speed = (value - self._value) / step
-            self._speed = self._speed + smoothing(self.derivative_cutoff, step) * (speed - self._speed)
-            # Where a motion turns round, its mean speed passes through zero; what just happened keeps the filter open.
-            length = np.maximum(
-                np.linalg.norm(self._speed, axis=-1, keepdims=True),
-                SUDDEN * np.linalg.norm(speed, axis=-1, keepdims=True),
+            one_euro_step(
+                for_kernel(value.reshape(-1, value.shape[-1])),
+                step,
+                self.min_cutoff,
+                self.beta,
+                self.derivative_cutoff,
+                self.rest_speed,
+                self._value.reshape(-1, value.shape[-1]),
+                self._speed.reshape(-1, value.shape[-1]),
+                self._alpha.reshape(-1),
             )
-            cutoff = self.min_cutoff + self.beta * np.maximum(length - self.rest_speed, 0)
-            alpha = np.maximum(smoothing(cutoff, step), self._alpha / (1 + self._alpha))
-            self._alpha = alpha
-            self._value = self._value + alpha * (value - self._value)
             self._stamp = stamp
         return self._value.copy()
 
@@ -196,18 +199,11 @@ class Kalman:
         self._pp, self._pv, self._vv = (1 - gain_p) * pp, (1 - gain_p) * pv, vv - gain_v * pv
 
 
-SUDDEN = 0.3
-"""Share of the speed of one sample alone that One-Euro heeds."""
 MEMORY = 0.1
 """Seconds over which the innovations of the Kalman filter are averaged."""
 _START = 1.0
 """Seconds: the velocity at the start is unknown by the noise over this, which is little: most hands that are found
 rest, and of the others the innovations tell at once."""
-
-
-def smoothing(cutoff: float | np.ndarray, step: float) -> float | np.ndarray:
-    """Weight of the newest sample of a first-order low-pass with this cut-off (Hz) after `step` seconds."""
-    return 1 / (1 + 1 / (2 * math.pi * cutoff * step))
 
 
 def _check_positive(name: str, value: float, wanted: str) -> None:

@@ -7,10 +7,15 @@ picture and xyz come from different outputs of the network, and only for a real 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
 from minimal_hand_core.tracking.state import Keypoints
+from minimal_hand_core.tracking.view_kernel import box_of, share_inside
+from minimal_hand_core.tracking.view_kernel import inconsistency as kernel_inconsistency
 
 MIN_BOX = 0.15
 """Smallest box of the keypoints, in crop sides; below, they are a dot and no hand."""
@@ -34,20 +39,19 @@ def is_hand(found: Keypoints, size: tuple[int, int], threshold: float, max_incon
     if not found.score >= threshold or not has_extent(found):  # NaN is no hand
         return False
     width, height = size
-    inside = ((found.uv >= -0.5) & (found.uv < (width - 0.5, height - 0.5))).all(axis=1)
-    if inside.mean() < MIN_INSIDE:
+    if share_inside(for_kernel(found.uv), width, height) < MIN_INSIDE:
         return False
-    palm = float(np.linalg.norm(found.xyz[MIDDLE_MCP] - found.xyz[WRIST]))
-    if not PALM_RANGE[0] <= palm <= PALM_RANGE[1]:
+    if not PALM_RANGE[0] <= math.dist(found.xyz[MIDDLE_MCP], found.xyz[WRIST]) <= PALM_RANGE[1]:
         return False
     return inconsistency(found.uv, found.xyz, found.confidence) <= max_inconsistency
 
 
 def has_extent(found: Keypoints) -> bool:
     """Whether the keypoints are finite and more than a dot in their crop."""
-    if found.crop is None or not (np.isfinite(found.uv).all() and np.isfinite(found.xyz).all()):
+    if found.crop is None or not math.isfinite(found.uv.sum() + found.xyz.sum()):
         return False
-    return float(np.ptp(found.uv, axis=0).max()) >= MIN_BOX * found.crop.side
+    left, top, right, bottom = box_of(for_kernel(found.uv))
+    return max(right - left, bottom - top) >= MIN_BOX * found.crop.side
 
 
 def same_place(a: np.ndarray, b: np.ndarray) -> bool:
@@ -72,13 +76,4 @@ def inconsistency(uv: np.ndarray, xyz: np.ndarray, confidence: np.ndarray) -> fl
         xyz: (21, 3) network units, axes of the view.
         confidence: (21,) weights ≥ 0.
     """
-    weights = np.maximum(confidence, 1e-6)[:, None]
-    weights = weights / weights.sum()
-    seen = uv - (weights * uv).sum(axis=0)
-    meant = xyz[:, :2] - (weights * xyz[:, :2]).sum(axis=0)
-    spread = float((weights * meant**2).sum())
-    scale = float((weights * seen * meant).sum()) / max(spread, 1e-12)
-    if scale <= 0:
-        return float('inf')
-    rms = float(np.sqrt((weights * (seen - scale * meant) ** 2).sum()))
-    return rms / max(float(np.ptp(uv, axis=0).max()), 1e-9)
+    return kernel_inconsistency(*(for_kernel(np.asarray(part, np.float64)) for part in (uv, xyz, confidence)))

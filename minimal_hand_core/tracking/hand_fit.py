@@ -18,14 +18,16 @@ The spreads were measured with the first edition of the default network on the r
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
 from minimal_hand_core.pose import ANATOMICAL_LIMITS, JointAxes, joint_angles
-from minimal_hand_core.tracking.camera import view_rotation
-from minimal_hand_core.tracking.hand_fit_kernel import descend
+from minimal_hand_core.tracking.hand_fit_kernel import descend, weigh
+from minimal_hand_core.tracking.view_kernel import box_of
 
 ITERATIONS = 8
 ANGLE_SIGMA = 0.3
@@ -36,7 +38,8 @@ XYZ_SPREAD = np.array(
     [(0.5, 1.2), (0.5, 1.0), (0.6, 1.2), (0.8, 1.4), (1.0, 1.8)] + 4 * [(0.35, 0.5), (0.6, 0.9), (0.8, 1.2), (1.1, 1.7)]
 )
 """(21, 2): standard deviation of xyz across the view and along it, in xyz_sigma. The middle MCP's is not used."""
-_NO_LIMITS = np.tile(np.array([-np.inf, np.inf]), (20, 1))
+_LIMITS, _NO_LIMITS = np.array(ANATOMICAL_LIMITS), np.tile(np.array([-np.inf, np.inf]), (20, 1))
+_NO_DEPTH, _ENDLESS = np.zeros(NUM_KEYPOINTS), np.full(NUM_KEYPOINTS, np.inf)
 
 
 class FitError(ValueError):
@@ -99,14 +102,12 @@ def fit_hand(
     Raises:
         FitError: the start, or the end, is not before the camera; or the keypoints fix no pose.
     """
-    usable = np.isfinite(rays).all(axis=1)
-    if not usable.any():
+    inputs = rays, ray_sigma, xyz, confidence
+    clean_rays, seen, sigma = np.empty((NUM_KEYPOINTS, 2)), np.empty((NUM_KEYPOINTS, 3)), np.empty((NUM_KEYPOINTS, 3))
+    clean_sigma, view = np.empty(NUM_KEYPOINTS), np.empty((3, 3))
+    outputs = clean_rays, clean_sigma, seen, sigma, view
+    if not weigh(*(for_kernel(np.asarray(part, np.float64)) for part in inputs), xyz_sigma, XYZ_SPREAD, *outputs):
         raise FitError('none of the keypoints has a ray; the picture lies outside what the lens model covers')
-    middle = np.median(rays[usable], axis=0)
-    view = view_rotation(middle)
-    length = float(np.linalg.norm(template[MIDDLE_MCP] - template[WRIST]))
-    doubt = 0.7 + 2.0 * np.sqrt(np.clip(1 - confidence, 0, 1))
-    sigma = xyz_sigma * doubt[:, None] * XYZ_SPREAD[:, [0, 0, 1]]
     wrist, rotation = np.array(position, np.float64), np.array(rotations[0], np.float64)
     angles = np.array(joint_angles(rotations, axes), np.float64)
     points, covariance = np.empty((NUM_KEYPOINTS, 3)), np.empty((6, 6))
@@ -114,25 +115,25 @@ def fit_hand(
         wrist,
         rotation,
         angles,
-        np.array(template, np.float64),
-        np.array(axes.flexion, np.float64),
-        np.array(axes.abduction, np.float64),
-        np.where(usable[:, None], rays, 0.0),
-        np.where(usable, ray_sigma, np.inf),
-        np.ascontiguousarray((xyz - xyz[MIDDLE_MCP]) @ view),
+        for_kernel(np.asarray(template, np.float64)),
+        for_kernel(axes.flexion),
+        for_kernel(axes.abduction),
+        clean_rays,
+        clean_sigma,
+        seen,
         sigma,
         view,
-        length,
-        np.zeros(NUM_KEYPOINTS) if depth is None else np.array(depth, np.float64),
-        np.full(NUM_KEYPOINTS, np.inf) if depth_sigma is None else np.array(depth_sigma, np.float64),
+        math.dist(template[MIDDLE_MCP], template[WRIST]),
+        _NO_DEPTH if depth is None else np.array(depth, np.float64),
+        _ENDLESS if depth_sigma is None else np.array(depth_sigma, np.float64),
         ANGLE_SIGMA,
-        np.array(ANATOMICAL_LIMITS) if limits else _NO_LIMITS.copy(),
+        _LIMITS if limits else _NO_LIMITS,
         LIMIT_SIGMA,
         iterations,
         points,
         covariance,
     )
-    if not found or not (np.isfinite(wrist).all() and np.isfinite(covariance).all()):
+    if not found or not math.isfinite(wrist.sum() + covariance.sum()):
         raise FitError('no hand before this camera explains the keypoints')
     return HandFit(wrist, rotation, angles, points, (covariance + covariance.T) / 2)
 
@@ -146,8 +147,9 @@ def ray_spread(uv: np.ndarray, confidence: np.ndarray, focal: float, keypoint_si
         focal: pixels.
         keypoint_sigma: share of the longer side of the hand's box.
     """
-    box = float(np.ptp(uv, axis=0).max())
-    return np.asarray(keypoint_sigma * box / focal * (0.5 + 4.25 * np.sqrt(np.clip(1 - confidence, 0, 1))))
+    left, top, right, bottom = box_of(for_kernel(uv))
+    doubt = np.sqrt(np.minimum(np.maximum(1 - confidence, 0), 1))
+    return np.asarray(keypoint_sigma * max(right - left, bottom - top) / focal * (0.5 + 4.25 * doubt))
 
 
 def warm_up(template: np.ndarray, axes: JointAxes) -> None:

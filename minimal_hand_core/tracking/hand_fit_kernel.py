@@ -10,8 +10,11 @@ import math
 import numpy as np
 from numba import njit
 
+from minimal_hand_core.cholesky import factorise, substitute
 from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, MIDDLE_MCP, NUM_KEYPOINTS
 from minimal_hand_core.pose.swing import multiply, turn_about
+from minimal_hand_core.shape.window_kernel import median
+from minimal_hand_core.tracking.view_kernel import set_view_rotation
 
 UNKNOWNS = 26
 FREEDOM = 4.0
@@ -212,37 +215,46 @@ def linearise(
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
-def factorise(matrix: np.ndarray, factor: np.ndarray) -> bool:
-    """Cholesky's lower factor of a symmetric matrix; False when it is not positive definite."""
-    n = matrix.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= factor[i, k] * factor[j, k]
-            if i > j:
-                factor[i, j] = total / factor[j, j]
-            elif total > 0.0:
-                factor[i, i] = math.sqrt(total)
-            else:
-                return False
+def weigh(
+    rays: np.ndarray,
+    ray_sigma: np.ndarray,
+    xyz: np.ndarray,
+    confidence: np.ndarray,
+    xyz_sigma: float,
+    spread: np.ndarray,
+    clean_rays: np.ndarray,
+    clean_sigma: np.ndarray,
+    seen: np.ndarray,
+    sigma: np.ndarray,
+    view: np.ndarray,
+) -> bool:
+    """What `linearise` takes, from what hand_fit.fit_hand is given; False when no row of rays (21, 2) is finite.
+
+    Fills view (3, 3), the view along the middle of the rays; clean_rays (21, 2) and clean_sigma (21,), rows that are
+    not finite left out; seen (21, 3), xyz relative to the middle MCP in the axes of the view; and its sigma (21, 3),
+    from spread (21, 2), across the view and along it.
+    """
+    count = 0
+    columns = np.empty((2, NUM_KEYPOINTS))
+    for k in range(NUM_KEYPOINTS):
+        usable = math.isfinite(rays[k, 0] + rays[k, 1])
+        clean_sigma[k] = ray_sigma[k] if usable else math.inf
+        for i in range(2):
+            clean_rays[k, i] = rays[k, i] if usable else 0.0
+            if usable:
+                columns[i, count] = rays[k, i]
+        count += usable
+    if count == 0:
+        return False
+    set_view_rotation(median(columns[0], count), median(columns[1], count), view)
+    for k in range(NUM_KEYPOINTS):
+        doubt = 0.7 + 2.0 * math.sqrt(min(max(1.0 - confidence[k], 0.0), 1.0))
+        for i in range(3):
+            seen[k, i] = 0.0
+            for j in range(3):
+                seen[k, i] += (xyz[k, j] - xyz[MIDDLE_MCP, j]) * view[j, i]
+            sigma[k, i] = xyz_sigma * doubt * spread[k, 1 if i == 2 else 0]
     return True
-
-
-@njit(cache=True, nogil=True, error_model='numpy')
-def substitute(factor: np.ndarray, right: np.ndarray, solution: np.ndarray) -> None:
-    """Solve factor factorᵀ solution = right."""
-    n = right.shape[0]
-    for i in range(n):
-        total = right[i]
-        for k in range(i):
-            total -= factor[i, k] * solution[k]
-        solution[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        total = solution[i]
-        for k in range(i + 1, n):
-            total -= factor[k, i] * solution[k]
-        solution[i] = total / factor[i, i]
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
@@ -291,7 +303,7 @@ def descend(
         damped[:] = normal
         for i in range(UNKNOWNS):
             damped[i, i] *= 1.0 + damping
-        if not factorise(damped, factor):
+        if not factorise(damped, 0.0, factor):
             return False
         substitute(factor, gradient, step)
         size = math.sqrt(step[3] ** 2 + step[4] ** 2 + step[5] ** 2)
@@ -320,7 +332,7 @@ def descend(
             if damping > _MOST_DAMPING:
                 break
     pose_keypoints(template, flexion, abduction, rotation, angles, points, axes)
-    if not factorise(normal, factor):
+    if not factorise(normal, 0.0, factor):
         return False
     for i in range(6):
         gradient[:] = 0.0

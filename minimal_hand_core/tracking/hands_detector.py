@@ -85,6 +85,7 @@ class HandsDetector:
         self._tracks: dict[str, Track] = {}
         self._places: dict[str, tuple[Crop, float]] = {}
         self._box: tuple[Crop, float | None] | None = None
+        self._unchecked: list[tuple[np.ndarray, Track, Keypoints]] = []
         self._plan: SearchPlan | None = None
         self._now: float | None = None
         self._searches = 0
@@ -131,7 +132,7 @@ class HandsDetector:
         self._box = (crop, self._now)
 
     def detect(
-        self, image: np.ndarray, stamp: float, camera: CameraModel | None = None
+        self, image: np.ndarray, stamp: float, camera: CameraModel | None = None, *, defer: bool = False
     ) -> dict[str, Keypoints | NoHand]:
         """The hands in the next picture.
 
@@ -139,6 +140,8 @@ class HandsDetector:
             image: (H, W, 3) BGR or (H, W) grey, uint8.
             stamp: seconds.
             camera: intrinsics, to turn xyz into the camera's axes; None leaves it in the axes of the crop's view.
+            defer: leave the look at the other side, where one is due, to `check_sides`, to be called once the answer
+                is out; what it finds then counts one picture later. Until then the picture must not change.
 
         Returns:
             For every side that is looked for Keypoints, or NoHand with the best score seen.
@@ -153,9 +156,12 @@ class HandsDetector:
             camera = None if camera is None else mirror_camera(camera, width)
         self._looker.start()
         self._now = stamp
+        self._unchecked = []
         self._drop_out_of_time(picture, stamp)
         missing = [side for side in self.sides if side not in self._tracks]
         results = self._follow(picture, stamp)
+        if not defer:
+            self.check_sides()
         self._settle_sides(picture, stamp, results)
         self._part(picture, stamp, results)
         if not self._take_box(picture, stamp, results) and missing:
@@ -164,6 +170,20 @@ class HandsDetector:
             side: self._as_received(_in_camera_axes(found, camera), width) if isinstance(found, Keypoints) else found
             for side, found in results.items()
         }
+
+    def check_sides(self) -> None:
+        """Look at the hands of the last picture for which that is due as hands of the other side too.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        due, self._unchecked = self._unchecked, []
+        if not due:
+            return
+        looks = [Look(found.crop, _other(found.side)) for _, _, found in due if found.crop is not None]
+        others = self._looker.look(due[0][0], due[0][2].stamp, looks)
+        for (_, track, found), other in zip(due, others, strict=True):
+            track.weigh(found.score - _score(other))
 
     def _as_received(self, found: Keypoints, width: int) -> Keypoints:
         return mirror_keypoints(found, width) if self.config.mirrored else found
@@ -182,17 +202,15 @@ class HandsDetector:
         if not following:
             return results
         looks = [Look(self._bounded(picture, self._tracks[side].crop_at(stamp)), side) for side in following]
-        checked = [i for i, side in enumerate(following) if self.config.check_side and self._tracks[side].due]
-        seen = self._looker.look(picture, stamp, looks + [Look(looks[i].crop, _other(looks[i].side)) for i in checked])
-        for i, side in enumerate(following):
-            found, track = seen[i], self._tracks[side]
+        for side, found in zip(following, self._looker.look(picture, stamp, looks)):
+            track = self._tracks[side]
             if self._is_hand(picture, found, self.config.keep_threshold):
-                if i in checked:
-                    track.weigh(found.score - _score(seen[len(following) + checked.index(i)]))
+                if self.config.check_side and track.due:
+                    self._unchecked.append((picture, track, found))
                 track.take(found)
                 results[side] = found
                 continue
-            crop = self._bounded(picture, keypoints_crop(track.last.uv))
+            crop = self._bounded(picture, track.crop)
             again = self._looker.look(picture, stamp, [Look(_scaled(crop, WIDER), side)])[0]
             if self._is_hand(picture, again, self.config.keep_threshold):
                 track.take(again)
@@ -220,7 +238,7 @@ class HandsDetector:
         seen = self._looker.look(
             picture,
             stamp,
-            [Look(self._bounded(picture, keypoints_crop(track.last.uv)), side) for track, side in zip(tracks, others)],
+            [Look(self._bounded(picture, track.crop), side) for track, side in zip(tracks, others)],
         )
         for side in wrong:
             results[side] = NoHand(stamp, 0.0)
@@ -254,7 +272,7 @@ class HandsDetector:
         if (corners.max(axis=0) < 0).any() or (corners.min(axis=0) > (width - 1, height - 1)).any():
             return False
         for side in self.following:
-            center = keypoints_crop(self._tracks[side].last.uv).center
+            center = self._tracks[side].crop.center
             if (np.abs(np.subtract(center, crop.center)) < crop.side / 2).all():
                 return False
         return self._find(picture, stamp, [self._bounded(picture, crop)], self.sides, results)
@@ -320,7 +338,7 @@ class HandsDetector:
     def _give_up(self, picture: np.ndarray, stamp: float, side: str) -> None:
         """Follow no longer; the search begins round the place where the hand was."""
         track = self._tracks.pop(side)
-        self._places[side] = (self._bounded(picture, _scaled(keypoints_crop(track.last.uv), WIDER)), stamp)
+        self._places[side] = (self._bounded(picture, _scaled(track.crop, WIDER)), stamp)
 
     def _is_hand(self, picture: np.ndarray, found: Keypoints, threshold: float) -> bool:
         return is_hand(found, (picture.shape[1], picture.shape[0]), threshold, self.config.max_inconsistency)
@@ -337,7 +355,7 @@ def _other(side: str) -> str:
 
 def _score(found: Keypoints) -> float:
     """The score; 0 where it is NaN."""
-    return float(np.nan_to_num(found.score))
+    return 0.0 if math.isnan(found.score) else found.score
 
 
 def _scaled(crop: Crop, factor: float) -> Crop:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from minimal_hand_core.hand.skeleton import (
-    FINGER_KEYPOINTS,
-    FINGERS,
-    JOINT_KEYPOINTS,
-    NUM_KEYPOINTS,
-    WRIST,
-)
+from minimal_hand_core.arrays import for_kernel
+from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, NUM_KEYPOINTS
+from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.pose.swing import multiply
 
 # (5 fingers, 4 keypoints) base → tip, and (5, 3) the joints at the first three of them.
 _CHAINS = np.array([FINGER_KEYPOINTS[finger] for finger in FINGERS])
-_JOINTS = np.array([[JOINT_KEYPOINTS.index(keypoint) for keypoint in chain[:3]] for chain in _CHAINS])
+_JOINTS = np.array(FINGER_JOINTS)
 
 
 def articulate(template: np.ndarray, rotations: np.ndarray) -> np.ndarray:
@@ -27,15 +25,29 @@ def articulate(template: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     Returns:
         (21, 3) float64, unit of the template; row 0 is zero. Every bone keeps the template's length.
     """
-    posed = np.zeros((NUM_KEYPOINTS, 3))
-    turned = np.broadcast_to(rotations[0], (5, 3, 3))
-    place = np.zeros((5, 3))
-    start = np.broadcast_to(template[WRIST], (5, 3))
-    for step in range(4):
-        end = template[_CHAINS[:, step]]
-        place = place + (turned @ (end - start)[..., None])[..., 0]
-        posed[_CHAINS[:, step]] = place
-        start = end
-        if step < 3:
-            turned = turned @ rotations[_JOINTS[:, step]]
+    posed = np.empty((NUM_KEYPOINTS, 3))
+    _pose(*(for_kernel(np.asarray(part, np.float64)) for part in (template, rotations)), posed)
     return posed
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _pose(template: np.ndarray, rotations: np.ndarray, posed: np.ndarray) -> None:
+    """Fill posed (21, 3)."""
+    turned, child = np.empty((3, 3)), np.empty((3, 3))
+    posed[0] = 0.0
+    for finger in range(5):
+        turned[:] = rotations[0]
+        start = 0
+        for step in range(4):
+            end = _CHAINS[finger, step]
+            x, y, z = (
+                template[end, 0] - template[start, 0],
+                template[end, 1] - template[start, 1],
+                template[end, 2] - template[start, 2],
+            )
+            for i in range(3):
+                posed[end, i] = posed[start, i] + turned[i, 0] * x + turned[i, 1] * y + turned[i, 2] * z
+            if step < 3:
+                multiply(turned, rotations[_JOINTS[finger, step]], child)
+                turned, child = child, turned
+            start = end

@@ -16,10 +16,13 @@ from minimal_hand_core.tracking.kinematics import articulate
 from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_keypoints
 from minimal_hand_core.tracking.sized_hand import SizedHand
 from minimal_hand_core.tracking.state import Keypoints
-from minimal_hand_core.tracking.wrist import WristError, honest_covariance, locate_hand
+from minimal_hand_core.tracking.view_kernel import apart
+from minimal_hand_core.tracking.wrist import WristError, honest_covariance, place_hand
 
 MIN_WEIGHT = 0.02
 """Weight of a keypoint of no confidence; keeps the least squares solvable when all are doubtful."""
+LEAST_SEEN = 4
+"""Keypoints of the posed hand that the camera must see."""
 MAX_REPROJECTION = 0.25
 """RMS distance of the posed hand's keypoints from the seen ones, in boxes of the hand; beyond, it is not that hand."""
 PASSES = 3
@@ -69,12 +72,9 @@ def locate(
     limits = {'limits': ANATOMICAL_LIMITS, 'axes': axes} if config.pose_limits else {}
     start = solve_pose(template, keypoints.xyz * shape.hand_length, **limits)
     points = articulate(template, start)
-    position, _ = locate_hand(rays, points, np.maximum(confidence, MIN_WEIGHT))
+    position, _ = place_hand(rays, points, np.maximum(confidence, MIN_WEIGHT))
     # Judged before the fit, which would bend a hand to keypoints that are none.
-    left_over = camera.project(points + position) - uv
-    good = np.isfinite(left_over).all(axis=1)
-    box = float(np.ptp(uv, axis=0).max())
-    if good.sum() < 4 or (left_over[good] ** 2).sum(axis=1).mean() ** 0.5 > MAX_REPROJECTION * box:
+    if apart(camera.project(points + position), uv, LEAST_SEEN) > MAX_REPROJECTION:
         raise WristError('the hand does not look like its keypoints, wherever it is put')
 
     def best(position: np.ndarray, known: KeypointDepths | None = None) -> HandFit:

@@ -12,10 +12,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.inference import Engine
 from minimal_hand_core.tracking.crop import PAD, Crop
 from minimal_hand_core.tracking.state import Keypoints
+from minimal_hand_core.tracking.view_kernel import into_picture
 
 _HULL_MARGIN = 0.12
 """How far flesh reaches beyond the hull of the keypoints, in longer sides of their box."""
@@ -67,7 +69,7 @@ class Looker:
                 _paint_over(pixels, crop.to_crop(uv, mirror=side == 'left'))
             crops.append(pixels)
         self.timings['crop'] += time.perf_counter() - start
-        output = self._engine.run(np.stack(crops))
+        output = self._engine.run(np.stack(crops) if len(crops) > 1 else crops[0][None])
         self.timings['network'] += output.network_seconds
         self.timings['decode'] += output.decode_seconds
         self.runs += len(looks)
@@ -78,25 +80,11 @@ class Looker:
 
 
 def _in_picture(look: Look, stamp: float, uv: np.ndarray, xyz: np.ndarray, confidence: np.ndarray) -> Keypoints:
-    mirror = look.side == 'left'
-    sign = (-1.0, 1.0, 1.0) if mirror else (1.0, 1.0, 1.0)
-    return Keypoints(
-        side=look.side,
-        stamp=stamp,
-        score=float(confidence.mean()),
-        uv=look.crop.to_image(uv, mirror=mirror),
-        xyz=_turn_in_plane(xyz.astype(np.float64) * sign, look.crop.angle),
-        confidence=confidence.astype(np.float64),
-        crop=look.crop,
-    )
-
-
-def _turn_in_plane(xyz: np.ndarray, angle: float) -> np.ndarray:
-    """Axes of a turned crop → axes of the picture."""
-    if angle == 0:
-        return xyz
-    cos, sin = np.cos(angle), np.sin(angle)
-    return xyz @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    mirror, crop = look.side == 'left', look.crop
+    in_picture, axes, sure = np.empty(uv.shape), np.empty(xyz.shape), np.empty(confidence.shape)
+    parts = for_kernel(uv), for_kernel(xyz), for_kernel(confidence)
+    score = into_picture(*parts, crop.affine(mirror=mirror), mirror, crop.angle, in_picture, axes, sure)
+    return Keypoints(look.side, stamp, score, in_picture, axes, sure, crop)
 
 
 def _paint_over(pixels: np.ndarray, uv: np.ndarray) -> None:

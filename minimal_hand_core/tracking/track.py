@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop, keypoints_crop
 from minimal_hand_core.tracking.state import Keypoints
@@ -36,34 +36,37 @@ class Track:
 
     Attributes:
         last: the newest keypoints.
+        crop: the crop round them.
         expected: where they were expected.
         claim: how sure it is that this is the same hand as before: its score, less for a jump.
     """
 
     def __init__(self, found: Keypoints, margin: float = 0.0) -> None:
-        self.last, self.expected, self.claim = found, keypoints_crop(found.uv), found.score
-        self._velocity = np.zeros(2)
+        self.last, self.claim = found, found.score
+        self.crop = self.expected = keypoints_crop(found.uv)
+        self._velocity = (0.0, 0.0)
         self._pictures = 0
         self._margin, self._checks = margin, 1
 
     def crop_at(self, stamp: float) -> Crop:
         """The crop round the hand at a time, moved on by its velocity."""
-        crop = keypoints_crop(self.last.uv)
-        move = self._velocity * min(stamp - self.last.stamp, MAX_PREDICTION)
-        move *= min(1.0, MAX_SHIFT * crop.side / max(float(np.linalg.norm(move)), 1e-9))
-        return Crop((crop.center[0] + move[0], crop.center[1] + move[1]), crop.side)
+        (x, y), seconds = self._velocity, min(stamp - self.last.stamp, MAX_PREDICTION)
+        size = math.hypot(x, y) * seconds
+        seconds *= min(1.0, MAX_SHIFT * self.crop.side / max(size, 1e-9))
+        return Crop((self.crop.center[0] + seconds * x, self.crop.center[1] + seconds * y), self.crop.side)
 
     def take(self, found: Keypoints) -> None:
         """Go on with the keypoints of the next picture."""
-        self.expected = self.crop_at(found.stamp)
-        if found.stamp != self.last.stamp:
+        self.expected, crop = self.crop_at(found.stamp), keypoints_crop(found.uv)
+        seconds = found.stamp - self.last.stamp
+        if seconds:
             # Of the box's centre, pixels per second, half old and half new.
-            moved = np.subtract(keypoints_crop(found.uv).center, keypoints_crop(self.last.uv).center)
-            self._velocity = 0.5 * self._velocity + 0.5 * moved / (found.stamp - self.last.stamp)
+            (x, y), (u, v), (old_u, old_v) = self._velocity, crop.center, self.crop.center
+            self._velocity = (0.5 * x + 0.5 * (u - old_u) / seconds, 0.5 * y + 0.5 * (v - old_v) / seconds)
         self._pictures += 1
-        jump = np.subtract(keypoints_crop(found.uv).center, self.expected.center)
-        self.claim = found.score - JUMP * CROP_FACTOR * float(np.linalg.norm(jump)) / self.expected.side
-        self.last = found
+        jump = math.dist(crop.center, self.expected.center)
+        self.claim = found.score - JUMP * CROP_FACTOR * jump / self.expected.side
+        self.last, self.crop = found, crop
 
     @property
     def due(self) -> bool:
@@ -87,5 +90,5 @@ class Track:
 
     def change_side(self, found: Keypoints) -> None:
         """Go on as the other hand, whose keypoints are given."""
-        self.last = found
+        self.last, self.crop = found, keypoints_crop(found.uv)
         self._margin = -self._margin

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from minimal_hand_core.arrays import for_kernel
+from minimal_hand_core.tracking.wrist_kernel import BEHIND, ONE_PLACE, TOO_FEW, find_wrist
+
 ITERATIONS = 10
 POSITION_INFLATION = 1.7
 TURN_INFLATION = (3.0, 3.0, 2.0)
@@ -54,29 +57,25 @@ def locate_hand(
         WristError: fewer than two usable points, points that do not fix the range (all in one place), or a solution
             that is not in front of the camera.
     """
-    rays = np.asarray(rays, np.float64)
-    points = np.asarray(points, np.float64)
-    weights = np.ones(len(rays)) if weights is None else np.asarray(weights, np.float64)
-    usable = np.isfinite(rays).all(axis=1) & np.isfinite(points).all(axis=1) & (weights > 0)
-    if usable.sum() < 2:
-        raise WristError(f'{int(usable.sum())} of {len(rays)} keypoints can be used; at least 2 are needed')
-    rays, points, weights = rays[usable], points[usable], weights[usable]
-    position = _linear_start(rays, points, weights)
-    for _ in range(ITERATIONS):
-        residual, jacobian = _reprojection(position, rays, points)
-        information = np.einsum('nij,n,nik->jk', jacobian, weights, jacobian)
-        step = _solve(information, np.einsum('nij,n,ni->j', jacobian, weights, residual))
-        # A step may not cross the camera; half the range is far more than a good start ever needs.
-        step *= min(1.0, 0.5 * position[2] / max(abs(step[2]), 1e-12))
-        position = position - step
-        if np.abs(step).max() < 1e-7:
-            break
-    if not np.isfinite(position).all() or (points[:, 2] + position[2]).min() <= 0:
-        raise WristError(f'the hand would be at {position.round(3).tolist()} m, not in front of the camera')
-    _, jacobian = _reprojection(position, rays, points)
-    information = np.einsum('nij,n,nik->jk', jacobian, weights, jacobian)
-    covariance = sigma**2 * _solve(information, np.eye(3)) + length_sigma**2 * np.outer(position, position)
+    position, inverse = place_hand(rays, points, np.ones(len(rays)) if weights is None else weights)
+    covariance = sigma**2 * inverse + length_sigma**2 * np.outer(position, position)
     return position, (covariance + covariance.T) / 2
+
+
+def place_hand(rays: np.ndarray, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Position of the wrist (3,), and the covariance (3, 3) that a σ of 1 would give it; otherwise as locate_hand."""
+    rays, points = np.ascontiguousarray(rays, np.float64), np.ascontiguousarray(points, np.float64)
+    position, inverse = np.empty(3), np.empty((3, 3))
+    used = np.array(weights, np.float64)
+    found = find_wrist(for_kernel(rays), for_kernel(points), used, ITERATIONS, position, inverse)
+    if found == TOO_FEW:
+        usable = np.count_nonzero(used)
+        raise WristError(f'{usable} of {len(rays)} keypoints can be used; at least 2 are needed')
+    if found == ONE_PLACE:
+        raise WristError('the keypoints lie in one place of the picture; they do not fix the range')
+    if found == BEHIND:
+        raise WristError(f'the hand would be at {position.round(3).tolist()} m, not in front of the camera')
+    return position, inverse
 
 
 def rotation_covariance(points: np.ndarray, sigma: float) -> np.ndarray:
@@ -138,38 +137,3 @@ def pose_covariance(position: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     covariance[:3, :3] = position
     covariance[3:, 3:] = rotation
     return covariance
-
-
-def _linear_start(rays: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(3,) wrist that puts the points near their rays, in the sense of the linear equations of the module."""
-    root = np.sqrt(weights)[:, None]
-    rows = np.zeros((len(rays), 2, 3))
-    rows[:, 0, 0] = rows[:, 1, 1] = 1
-    rows[:, :, 2] = -rays
-    target = rays * points[:, 2:] - points[:, :2]
-    matrix = (rows * root[..., None]).reshape(-1, 3)
-    position = _solve(matrix.T @ matrix, matrix.T @ (target * root).reshape(-1))
-    # Gauss–Newton needs a start with every point before the camera.
-    nearest = 0.01 - points[:, 2].min()
-    if position[2] < nearest:
-        position[2] = nearest
-    return position
-
-
-def _reprojection(position: np.ndarray, rays: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals (N, 2) in normalised units and their derivative by the wrist (N, 2, 3)."""
-    moved = points + position
-    inverse = 1 / np.maximum(moved[:, 2], 1e-3)
-    projected = moved[:, :2] * inverse[:, None]
-    jacobian = np.zeros((len(rays), 2, 3))
-    jacobian[:, 0, 0] = jacobian[:, 1, 1] = inverse
-    jacobian[:, :, 2] = -projected * inverse[:, None]
-    return projected - rays, jacobian
-
-
-def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve a symmetric positive 3×3 system; WristError when it is singular."""
-    scale = np.trace(matrix) / 3
-    if not np.linalg.det(matrix) > 1e-12 * scale**3:  # also when NaN
-        raise WristError('the keypoints lie in one place of the picture; they do not fix the range')
-    return np.linalg.solve(matrix, right)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +19,38 @@ class Limits:
     drift: float = 5e6
 
 
+CALM = 0.02
+"""Share of the processors' time that a hypervisor may take from a second that counts as calm."""
+
+
+@dataclass(frozen=True)
+class CalmPart:
+    """The part of a run on a virtual machine in which the machine was its own.
+
+    Attributes:
+        stolen: share of the processors' time that the hypervisor gave to others, over the whole run.
+        seconds: of the run in which that was below CALM.
+        sent, lost, latencies: as of Run, of the pictures of those seconds.
+    """
+
+    stolen: float
+    seconds: float
+    sent: int
+    lost: int
+    latencies: np.ndarray
+
+    def line(self) -> str:
+        """For a reader."""
+        whole = f'stolen by the hypervisor: {100 * self.stolen:.1f} % of the processors'
+        if not len(self.latencies):
+            return f'{whole}, in every second {100 * CALM:g} % or more'
+        p50, p99 = 1e3 * np.percentile(self.latencies, (50, 99))
+        return (
+            f'{whole}; in the {self.seconds:.0f} s with less than {100 * CALM:g} %: '
+            f'p50 {p50:.1f} ms, p99 {p99:.1f} ms, lost {self.lost} of {self.sent}'
+        )
+
+
 @dataclass(frozen=True)
 class Run:
     """What was seen.
@@ -26,12 +60,18 @@ class Run:
         lost: of those, how many got no answer.
         latencies: (N,) seconds from each picture's stamp until its TF was here.
         memory: (M, 2) seconds since the start and resident bytes of the tracker, about once per second.
+        stages: (p50, p95) of the tracker's stages in milliseconds, as /diagnostics has them: medians over the run.
+        processor: process → seconds of the processor for each picture sent.
+        calm: what was seen while no hypervisor took the processors away; None where none does.
     """
 
     sent: int
     lost: int
     latencies: np.ndarray
     memory: np.ndarray
+    stages: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    processor: Mapping[str, float] = field(default_factory=dict)
+    calm: CalmPart | None = None
 
     def resident(self) -> tuple[float, float]:
         """Resident bytes after the first minute (a third of a shorter run), and at the end: medians of ten seconds."""
@@ -41,6 +81,43 @@ class Run:
         early = resident[(seconds >= settled) & (seconds <= settled + span)]
         late = resident[seconds >= seconds[-1] - span]
         return float(np.median(early)), float(np.median(late))
+
+
+def calm_part(
+    marks: Sequence[tuple[int, float]], sent: Collection[int], answered: Container[int], latencies: Mapping[int, float]
+) -> CalmPart | None:
+    """The calm seconds of a run; None where nothing was stolen at all.
+
+    Args:
+        marks: (nanoseconds, share of the processors that was stolen since the mark before).
+        sent, answered: stamps of pictures, nanoseconds.
+        latencies: stamp → seconds until its TF.
+    """
+    spans = [(a[0], b[0], b[1]) for a, b in itertools.pairwise(marks)]
+    stolen = sum((end - start) * share for start, end, share in spans) / (marks[-1][0] - marks[0][0])
+    if stolen == 0:
+        return None
+    calm = [(start, end) for start, end, share in spans if share < CALM]
+    return CalmPart(stolen, 1e-9 * sum(end - start for start, end in calm), *part(calm, sent, answered, latencies))
+
+
+def part(
+    spans: Sequence[tuple[int, int]], sent: Collection[int], answered: Container[int], latencies: Mapping[int, float]
+) -> tuple[int, int, np.ndarray]:
+    """Of the pictures with stamps in the spans: how many were sent, how many of them got no answer, latencies (N,).
+
+    Args:
+        spans: start and end, nanoseconds, one after the other; the rest as of `calm_part`.
+    """
+    ends = np.array(spans, dtype=np.int64).reshape(-1)
+
+    def inside(stamps: Collection[int]) -> np.ndarray:
+        # before a stamp inside a span lies an odd number of ends
+        return np.searchsorted(ends, np.fromiter(stamps, np.int64, len(stamps))) % 2 == 1
+
+    counted = [stamp for stamp, counts in zip(sent, inside(sent), strict=True) if counts]
+    lost = sum(stamp not in answered for stamp in counted)
+    return len(counted), lost, np.fromiter(latencies.values(), float, len(latencies))[inside(latencies)]
 
 
 def judge(run: Run, limits: Limits) -> tuple[bool, list[str]]:
@@ -64,4 +141,8 @@ def judge(run: Run, limits: Limits) -> tuple[bool, list[str]]:
             f'memory drift     {(late - early) / 1e6:+7.1f} MB  (within ±{limits.drift / 1e6:g} MB)',
         ),
     ]
-    return all(good for good, _ in checks), [f'{"ok    " if good else "MISSED"}  {line}' for good, line in checks]
+    lines = [f'{"ok    " if good else "MISSED"}  {line}' for good, line in checks]
+    lines += [f'        {name:<15} {p50:8.2f} ms  (p95 {p95:.2f} ms)' for name, (p50, p95) in run.stages.items()]
+    lines += [f'        {name:<15} {1e3 * each:8.2f} ms of a core per picture' for name, each in run.processor.items()]
+    lines += [] if run.calm is None else [f'        {run.calm.line()}']
+    return all(good for good, _ in checks), lines

@@ -18,16 +18,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.synthetic import RenderedScene
-from minimal_hand_ros.demo.endurance import Limits, Run, judge
+from minimal_hand_ros.demo.endurance import Limits, Run, calm_part, judge, part
 from minimal_hand_ros.demo.film import FilmError
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
 from minimal_hand_ros.files import shared_file
@@ -57,16 +59,37 @@ class Listener(Node):
         self.sent: list[int] = []
         self.answered: set[int] = set()
         self.transformed: dict[int, float] = {}
+        self._stages: dict[str, list[tuple[float, float]]] = {}
         self.create_subscription(CameraInfo, 'camera_info', self._take_info, _DEEP)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, _DEEP)
         self.create_subscription(HandKeypoints, 'hand/keypoints', self._take_keypoints, _DEEP)
-        self.create_subscription(TFMessage, '/tf', self._take_transforms, _DEEP)
+        # As bytes: to make Python objects of them takes longer than to send them, and is no part of their way.
+        self.create_subscription(TFMessage, '/tf', self._take_transforms, _DEEP, raw=True)
 
-    def run(self, start: int, end: int, memory: list[tuple[float, float]]) -> Run:
-        """What was seen of the pictures with stamps in start…end."""
-        sent = [stamp for stamp in self.sent if start <= stamp <= end]
-        latencies = [seconds for stamp, seconds in self.transformed.items() if start <= stamp <= end]
-        lost = sum(stamp not in self.answered for stamp in sent)
-        return Run(len(sent), lost, np.array(latencies), np.array(memory).reshape(-1, 2))
+    def run(
+        self, marks: list[tuple[int, float]], memory: list[tuple[float, float]], processor: dict[str, float]
+    ) -> Run:
+        """What was seen of the pictures with stamps between the first and the last mark.
+
+        Args:
+            marks: (nanoseconds, share of the processors that was stolen since the mark before), about one per second.
+            memory: as of Run, as pairs.
+            processor: seconds by process in that time.
+        """
+        seen = self.sent, self.answered, self.transformed
+        sent, lost, latencies = part([(marks[0][0], marks[-1][0])], *seen)
+        stages = {name: tuple(np.median(pairs, axis=0).tolist()) for name, pairs in self._stages.items()}
+        each = {name: seconds / max(len(sent), 1) for name, seconds in processor.items()}
+        return Run(sent, lost, latencies, np.array(memory).reshape(-1, 2), stages, each, calm_part(marks, *seen))
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {each.key: each.value for each in status.values} if status.name.startswith('tracker:') else {}
+            for key, value in values.items():
+                name, found, _ = key.partition(' p50 (ms)')
+                if found:
+                    pair = float(value), float(values[f'{name} p95 (ms)'])
+                    self._stages.setdefault(name.removesuffix(' latency'), []).append(pair)
 
     def _take_info(self, message: CameraInfo) -> None:
         self.sent.append(to_nanoseconds(message.header.stamp))
@@ -74,9 +97,9 @@ class Listener(Node):
     def _take_keypoints(self, message: HandKeypoints) -> None:
         self.answered.add(to_nanoseconds(message.header.stamp))
 
-    def _take_transforms(self, message: TFMessage) -> None:
+    def _take_transforms(self, data: bytes) -> None:
         now = time.time_ns()
-        stamp = to_nanoseconds(message.transforms[0].header.stamp)
+        stamp = to_nanoseconds(deserialize_message(data, TFMessage).transforms[0].header.stamp)
         self.transformed[stamp] = (now - stamp) * 1e-9
 
 
@@ -136,6 +159,18 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f'/proc/{pid}/statm').read_text().split()[1]) * _PAGE
 
 
+def processor_seconds(pid: int) -> float:
+    """What a process has had of the processor, all its threads together."""
+    after_name = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def stolen_seconds() -> float:
+    """What a hypervisor has given to others of this machine's processors since it started, per processor."""
+    fields = Path('/proc/stat').read_text().split('\n', 1)[0].split()
+    return int(fields[8]) / os.sysconf('SC_CLK_TCK') / (os.cpu_count() or 1)
+
+
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='soak', description='Run camera_node and tracker for long and judge the run.')
     parser.add_argument('--duration', type=_seconds, default=600.0, help='seconds')
@@ -187,7 +222,9 @@ def _listen(listener: Listener, executor: SingleThreadedExecutor, group: NodeGro
     _spin(executor, WARM_UP)
     pid = next(node.pid for node in group.nodes if node.name == 'tracker')
     memory: list[tuple[float, float]] = []
-    start, began = time.time_ns(), time.monotonic()
+    before = {node.name: processor_seconds(node.pid) for node in group.nodes}
+    marks = [(time.time_ns(), 0.0)]
+    began, stolen = time.monotonic(), stolen_seconds()
     next_line = 0.0
     while (passed := time.monotonic() - began) < duration:
         group.check()
@@ -196,9 +233,12 @@ def _listen(listener: Listener, executor: SingleThreadedExecutor, group: NodeGro
             print(f'{passed:6.0f} s  {len(listener.sent)} pictures, tracker {memory[-1][1] / 1e6:.1f} MB', flush=True)
             next_line += 30
         _spin(executor, min(1.0, duration - passed))
-    end = time.time_ns()
+        now, stolen_now = time.time_ns(), stolen_seconds()
+        marks.append((now, (stolen_now - stolen) / max(1e-9 * (now - marks[-1][0]), 1e-3)))
+        stolen = stolen_now
+    used = {node.name: processor_seconds(node.pid) - before[node.name] for node in group.nodes}
     _spin(executor, LAST_ANSWERS)
-    return listener.run(start, end, memory)
+    return listener.run(marks, memory, used)
 
 
 def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:

@@ -123,6 +123,40 @@ def test_a_network_that_hardly_knows_sides_still_keeps_them():
     assert any(isinstance(careless.detect(picture, i / 30), Keypoints) for i in range(40))
 
 
+def test_the_look_at_the_other_side_can_wait_until_the_answer_is_out():
+    picture = two((170, 240), None)
+    now, later = (HandsDetector(DetectorConfig(), DotEngine(), ['right']) for _ in range(2))
+    runs = []
+    for i in range(25):
+        expected = now.detect(picture, i / 30)['right']
+        found = later.detect(picture, i / 30, defer=True)['right']
+        assert isinstance(found, Keypoints) == isinstance(expected, Keypoints)
+        if isinstance(found, Keypoints):
+            np.testing.assert_array_equal(found.uv, expected.uv)
+        before = later.network_runs
+        later.check_sides()
+        assert later.network_runs == now.network_runs, 'the same looks, some of them later'
+        runs.append(later.network_runs - before)
+        later.check_sides()
+        assert later.network_runs == now.network_runs, 'only once'
+    assert max(runs) == 1 and 5 <= sum(runs) < 10
+
+
+def test_what_a_late_look_finds_counts_in_the_next_picture():
+    picture, detector = two((170, 240), None), both(Sideless())
+    for i in range(10):
+        detector.detect(picture, i / 30, defer=True)
+        detector.check_sides()
+    assert detector.following == ('right',)
+    detector.detect(picture, 10 / 30, defer=True)
+    while not detector._tracks['right'].wrong_side:  # as looks at the other side would have it
+        detector._tracks['right'].weigh(-0.5)
+    assert detector.following == ('right',)
+    found = detector.detect(picture, 11 / 30, defer=True)
+    assert isinstance(found['left'], Keypoints) and not isinstance(found['right'], Keypoints)
+    assert detector.following == ('left',)
+
+
 def test_hands_that_cross_keep_their_sides():
     detector = both(Sideless())
     run(detector, two((150, 240), (490, 240)), 40)

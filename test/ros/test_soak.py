@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from minimal_hand_ros.demo.endurance import Limits, Run, judge  # noqa: E402
-from minimal_hand_ros.demo.soak import resident_bytes  # noqa: E402
+from minimal_hand_ros.demo.endurance import Limits, Run, calm_part, judge  # noqa: E402
+from minimal_hand_ros.demo.soak import processor_seconds, resident_bytes, stolen_seconds  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,9 +50,41 @@ def test_limits(seen: Run, missed: list[str]) -> None:
     assert len(found) == len(missed) and all(name in line for name, line in zip(missed, found))
 
 
+def test_stages_and_processor_time_are_told() -> None:
+    seen = replace(run(), stages={'keypoints': (5.5, 6.0)}, processor={'tracker': 0.0105})
+    good, lines = judge(seen, Limits())
+    assert good
+    assert any('keypoints' in line and '5.50 ms' in line and 'p95 6.00' in line for line in lines)
+    assert any('tracker' in line and '10.50 ms of a core' in line for line in lines)
+
+
+def test_seconds_that_a_hypervisor_took_are_told_apart() -> None:
+    second = 10**9
+    marks = [(0, 0.0), (second, 0.0), (2 * second, 0.3), (3 * second, 0.01)]
+    sent = [second // 2, 3 * second // 2, 5 * second // 2, 5 * second // 2 + 1, 4 * second]
+    latencies = {sent[0]: 0.01, sent[1]: 0.2, sent[2]: 0.012}
+    calm = calm_part(marks, sent, set(sent[:3]), latencies)
+    assert calm.stolen == pytest.approx(0.31 / 3) and calm.seconds == pytest.approx(2.0)
+    assert (calm.sent, calm.lost) == (3, 1) and calm.latencies.tolist() == [0.01, 0.012]
+    _, lines = judge(replace(run(), calm=calm), Limits())
+    assert '10.3 % of the processors; in the 2 s' in lines[-1] and 'lost 1 of 3' in lines[-1]
+    busy = calm_part([(0, 0.0), (second, 0.5)], sent, set(), latencies)
+    assert 'in every second 2 % or more' in busy.line()
+    assert calm_part([(0, 0.0), (second, 0.0)], sent, set(), latencies) is None
+
+
+def test_stolen_time_only_grows() -> None:
+    before = stolen_seconds()
+    assert 0 <= before <= stolen_seconds()
+
+
 def test_a_run_that_shows_nothing_fails() -> None:
     good, lines = judge(Run(100, 100, np.zeros(0), np.zeros((0, 2))), Limits())
     assert not good and '100 pictures, 0 with TF' in lines[0]
+
+
+def test_processor_time_is_that_of_the_process() -> None:
+    assert processor_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.2)
 
 
 def test_resident_memory_is_that_of_the_process() -> None:
