@@ -11,5 +11,6 @@ Convention:
       the product, free of the faults that would make it fail.
     * One thread, fixed seeds. `make bench` counts the processor's time, not the clock's: what an idle core would need,
       however many other programs share this one. They still share its caches, so single times are upper bounds; what
-      counts are ratios of medians.
+      counts are ratios of medians. Work of two threads goes by the clock, in groups that say so, and suffers from
+      other programs as its peer does.
 """

@@ -1,11 +1,12 @@
-"""What every benchmark gets: one thread, fixed seeds, and the machine written beside the figures."""
+"""What every benchmark gets: one thread unless it asks for two, fixed seeds, and the machine beside the figures."""
 
 from __future__ import annotations
 
 import os
 import platform
 import random
-from importlib.metadata import version
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 for threads in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMBA_NUM_THREADS'):
@@ -16,9 +17,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from minimal_hand_core.inference.machine import cpu_model  # noqa: E402
+from minimal_hand_core.inference.machine import cpu_model, usable_cores  # noqa: E402
 
-PACKAGES = ('torch', 'numpy', 'numba', 'scipy', 'opencv-python-headless')
+PACKAGES = ('torch', 'onnxruntime', 'openvino', 'numpy', 'numba', 'scipy', 'opencv-python-headless')
 
 LOAD_BEFORE = os.getloadavg()
 
@@ -35,8 +36,15 @@ def describe_machine() -> dict[str, Any]:
         'load_average': [round(load, 2) for load in LOAD_BEFORE],
         'system': f'{platform.system()} {platform.release()}',
         'python': platform.python_version(),
-        'versions': {name: version(name) for name in PACKAGES},
+        'versions': {name: _version(name) for name in PACKAGES},
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return 'not installed'
 
 
 def pytest_report_header() -> str:
@@ -66,3 +74,13 @@ def fixed_seeds() -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """For what is spread over two threads: skipped on one core, and one thread again afterwards."""
+    if usable_cores() < 2:
+        pytest.skip('needs two cores')
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)

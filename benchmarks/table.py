@@ -119,12 +119,12 @@ def describe_run(report: dict[str, Any]) -> str:
     machine = report['machine_info']['ours']
     versions = ', '.join(f'{name} {number}' for name, number in machine['versions'].items())
     timers = {entry['options']['timer'] for entry in report['benchmarks']}
-    clock = 'Processor time' if timers == {'process_time'} else 'Time by the clock'
+    clock = 'Processor time' if 'process_time' in timers else 'Time by the clock'
     load = f'{machine["load_average"][0]:g} before, {report["load_average_after"][0]:g} after'
     return (
         f'{report["datetime"][:10]}, {machine["cpu_model"]}, {machine["cores"]} cores, {machine["threads"]} thread, '
         f'load average {load}; {machine["system"]}, Python {machine["python"]}, {versions}. '
-        f'{clock} of one item: median (fastest – slowest round).'
+        f'{clock} of one item, unless the row says otherwise: median (fastest – slowest round).'
     )
 
 

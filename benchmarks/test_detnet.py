@@ -1,12 +1,14 @@
 """DetNet on one crop, from pixels to keypoints: our engines, and the peer's way of running the same network."""
 
 import copy
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.baselines.detnet import PeerDetNet
+from benchmarks.rows import RESNET50, SMALL, TWO_THREADS
 from minimal_hand_core.data.synthetic import SyntheticHands
 from minimal_hand_core.detnet import DetNet, load_detnet
 from minimal_hand_core.inference.engine import NetworkEngine
@@ -30,10 +32,10 @@ def resnet50():
     return DetNet('resnet50').eval()
 
 
-def make_engine(backend: str, network: DetNet) -> NetworkEngine:
-    """The network in one thread of an engine, in float32."""
+def make_engine(backend: str, network: DetNet, threads: int) -> NetworkEngine:
+    """The network in an engine, in float32."""
     if backend == 'torch':
-        return TorchEngine(copy.deepcopy(network), threads=1)
+        return TorchEngine(copy.deepcopy(network), threads)
     pytest.importorskip('onnx')
     pytest.importorskip(backend)
     from minimal_hand_core.inference.onnx_model import export_model
@@ -41,10 +43,10 @@ def make_engine(backend: str, network: DetNet) -> NetworkEngine:
     if backend == 'onnxruntime':
         from minimal_hand_core.inference.onnxruntime_engine import OnnxRuntimeEngine
 
-        return OnnxRuntimeEngine(export_model(network), threads=1)
+        return OnnxRuntimeEngine(export_model(network), threads)
     from minimal_hand_core.inference.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(export_model(network), threads=1)
+    return OpenVinoEngine(export_model(network), threads)
 
 
 def worst_difference(found, expected) -> float:
@@ -53,24 +55,49 @@ def worst_difference(found, expected) -> float:
     return max(float(np.abs(np.asarray(a) - b).max() / np.abs(b).max()) for a, b in pairs)
 
 
-@pytest.mark.benchmark(group='DetNet resnet50, one crop')
-@pytest.mark.parametrize('backend', ENGINES)
-def test_ours_resnet50(benchmark, resnet50, crop, backend):
-    engine = make_engine(backend, resnet50)
-    worst = worst_difference(engine.maps(crop), PeerDetNet(resnet50).maps(crop))
+def run_resnet50(benchmark, network, crop, backend, threads):
+    engine = make_engine(backend, network, threads)
+    worst = worst_difference(engine.maps(crop), PeerDetNet(network).maps(crop))
     assert worst < TOLERANCE
     benchmark(engine.run, crop)
     benchmark.extra_info['note'] = f'{engine.description}; maps differ by at most {worst:.0e} of their range'
 
 
-@pytest.mark.benchmark(group='DetNet resnet50, one crop')
+def run_small(benchmark, crop, backend, threads):
+    engine = make_engine(backend, load_detnet(), threads)
+    benchmark(engine.run, crop)
+    benchmark.extra_info['note'] = engine.description
+
+
+@pytest.mark.benchmark(group=RESNET50)
+@pytest.mark.parametrize('backend', ENGINES)
+def test_ours_resnet50(benchmark, resnet50, crop, backend):
+    run_resnet50(benchmark, resnet50, crop, backend, 1)
+
+
+@pytest.mark.benchmark(group=RESNET50)
 def test_peer_resnet50(benchmark, resnet50, crop):
     benchmark(PeerDetNet(resnet50).run, crop)
 
 
-@pytest.mark.benchmark(group='DetNet small, one crop')
+@pytest.mark.benchmark(group=SMALL)
 @pytest.mark.parametrize('backend', ENGINES)
 def test_ours_small(benchmark, crop, backend):
-    engine = make_engine(backend, load_detnet())
-    benchmark(engine.run, crop)
-    benchmark.extra_info['note'] = engine.description
+    run_small(benchmark, crop, backend, 1)
+
+
+@pytest.mark.benchmark(group=f'{RESNET50}, {TWO_THREADS}', timer=time.perf_counter)
+@pytest.mark.parametrize('backend', ENGINES)
+def test_ours_resnet50_two_threads(benchmark, resnet50, crop, two_threads, backend):
+    run_resnet50(benchmark, resnet50, crop, backend, 2)
+
+
+@pytest.mark.benchmark(group=f'{RESNET50}, {TWO_THREADS}', timer=time.perf_counter)
+def test_peer_resnet50_two_threads(benchmark, resnet50, crop, two_threads):
+    benchmark(PeerDetNet(resnet50).run, crop)
+
+
+@pytest.mark.benchmark(group=f'{SMALL}, {TWO_THREADS}', timer=time.perf_counter)
+@pytest.mark.parametrize('backend', ENGINES)
+def test_ours_small_two_threads(benchmark, crop, two_threads, backend):
+    run_small(benchmark, crop, backend, 2)

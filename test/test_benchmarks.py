@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import ROWS, Goal
+from benchmarks import rows
+from benchmarks.rows import MEDIAPIPE, ROWS, Goal
 from benchmarks.table import Line, Timing, duration, main, read_lines, to_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,10 +40,12 @@ def benchmarks() -> dict[str, list[str]]:
     for path in FILES:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith('test_'):
-                marks = [ast.unparse(mark) for mark in node.decorator_list]
-                named = [mark for mark in marks if mark.startswith('pytest.mark.benchmark(group=')]
+                marks = [mark for mark in node.decorator_list if 'mark.benchmark(' in ast.unparse(mark)]
+                named = [word.value for mark in marks for word in mark.keywords if word.arg == 'group']
                 assert len(named) == 1, f'{path.name}: {node.name} has no group'
-                groups.setdefault(ast.literal_eval(named[0].split('=', 1)[1][:-1]), []).append(node.name)
+                # Names of groups are literals, or made of those of rows.py.
+                group = eval(compile(ast.Expression(named[0]), str(path), 'eval'), vars(rows))
+                groups.setdefault(group, []).append(node.name)
                 assert 'benchmark' in [argument.arg for argument in node.args.args], f'{node.name} measures nothing'
     return groups
 
@@ -56,6 +59,8 @@ def test_every_benchmark_is_a_row_of_the_table():
 def test_every_row_is_measured():
     found = benchmarks()
     for group, goal in ROWS.items():
+        if group in MEDIAPIPE.values():
+            continue  # measured on request, by mediapipe_hands
         assert any(name.startswith('test_ours') for name in found.get(group, [])), f'{group}: nobody measures ours'
         if goal.ratio is not None:
             peers = found.get(group, []) + found.get(goal.peer or group, [])
@@ -101,7 +106,11 @@ def test_a_run_becomes_a_table(report, capsys):
     assert len({len(row) for row in rows}) == 1
     machine = json.loads(report.read_text())['machine_info']['ours']
     assert machine['threads'] == 1 and machine['cpu_model'] in text and machine['versions']['torch'] in text
-    assert 'load average' in text and 'Processor time of one item' in text and '* AIK, one hand, ours: exact' in text
+    assert (
+        'load average' in text
+        and 'Processor time of one item, unless' in text
+        and '* AIK, one hand, ours: exact' in text
+    )
 
 
 def entry(name, median, group='AIK, one hand', **extra):

@@ -22,6 +22,7 @@ from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.detnet.checkpoint import load_detnet, weights_file
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck_auc
+from minimal_hand_core.inference.choice import measure
 from minimal_hand_core.inference.engine import EngineError, NetworkEngine
 from minimal_hand_core.inference.onnx_model import ONNX, digest, export_model
 from minimal_hand_core.inference.onnxruntime_engine import OnnxRuntimeEngine
@@ -55,6 +56,19 @@ class LabelledCrops(NamedTuple):
 
     images: np.ndarray
     uv: np.ndarray
+
+
+class Int8Cost(NamedTuple):
+    """What INT8 costs and gains.
+
+    before, after: accuracy in float32 and in INT8, see `accuracy`.
+    seconds_before, seconds_after: of one crop in ONNX Runtime, one thread, the fastest of several runs in turns.
+    """
+
+    before: float
+    after: float
+    seconds_before: float
+    seconds_after: float
 
 
 def cut_crops(samples: Sequence[Sample], limit: int) -> LabelledCrops:
@@ -102,7 +116,7 @@ def export(weights: str, path: Path, crops: np.ndarray) -> float:
     return difference
 
 
-def export_int8(weights: str, path: Path, calibration: np.ndarray, test: LabelledCrops) -> tuple[float, float]:
+def export_int8(weights: str, path: Path, calibration: np.ndarray, test: LabelledCrops) -> Int8Cost:
     """Write the ONNX file of some weights with its convolutions in INT8.
 
     Args:
@@ -110,23 +124,21 @@ def export_int8(weights: str, path: Path, calibration: np.ndarray, test: Labelle
         calibration: (N, 128, 128, 3) uint8 RGB.
         test: other crops, to measure the cost on.
 
-    Returns:
-        accuracy (see `accuracy`) in float32 and in INT8.
-
     Raises:
         EngineError: INT8 costs LARGEST_COST or more; else as `export`.
     """
     model, _ = _checked_model(weights, test.images)
-    before = accuracy(OnnxRuntimeEngine(model), test)
     quantized = quantize_model(model, calibration)
-    after = accuracy(OnnxRuntimeEngine(quantized), test)
+    engines = {'before': OnnxRuntimeEngine(model), 'after': OnnxRuntimeEngine(quantized)}
+    before, after = (accuracy(engine, test) for engine in engines.values())
     if not before - after < LARGEST_COST:
         raise EngineError(
             f'INT8 lowers the accuracy from {before:.4f} to {after:.4f}, {LARGEST_COST} or more: nothing is written; '
             'calibrate on more crops, or stay with float32'
         )
     write_atomically(path, quantized)
-    return before, after
+    seconds = measure(engines)
+    return Int8Cost(before, after, seconds['before'], seconds['after'])
 
 
 def _checked_model(weights: str, crops: np.ndarray) -> tuple[bytes, float]:
@@ -171,10 +183,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.int8:
             calibration = cut_crops(RealHands(options.calibration, 'train'), options.calibration_limit)
             test = cut_crops(RealHands(options.calibration, 'validation', tiers='A'), options.limit)
-            before, after = export_int8(options.weights, options.output, calibration.images, test)
+            cost = export_int8(options.weights, options.output, calibration.images, test)
             print(
                 f'{options.output}: INT8, calibrated on {len(calibration.images)} crops; area under PCK up to '
-                f'{AUC_HIGH} of the box, on {len(test.images)} others: {before:.4f} in float32, {after:.4f} in INT8'
+                f'{AUC_HIGH} of the box, on {len(test.images)} others: {cost.before:.4f} in float32, {cost.after:.4f} '
+                f'in INT8; a crop takes {1e3 * cost.seconds_before:.1f} and {1e3 * cost.seconds_after:.1f} ms'
             )
         else:
             real = options.crops is not None

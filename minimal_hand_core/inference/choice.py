@@ -14,16 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.detnet import CheckpointError
 from minimal_hand_core.detnet.checkpoint import weights_file
-from minimal_hand_core.detnet.output import CROP_SIZE
+from minimal_hand_core.inference.agreement import check_agreement, probe_crops
 from minimal_hand_core.inference.availability import INSTALL, NEEDED, available_backends, versions
 from minimal_hand_core.inference.create import build_engine
-from minimal_hand_core.inference.engine import EngineError, NetworkEngine
+from minimal_hand_core.inference.engine import EngineError, EngineMaps, NetworkEngine
 from minimal_hand_core.inference.machine import cpu_model, usable_cores
 from minimal_hand_core.inference.onnx_model import EXPORT_VERSION, ONNX, digest
 from minimal_hand_core.weights import write_atomically
@@ -33,11 +32,6 @@ ONLY_BY_NAME = {'onnxruntime:tensorrt', 'openvino:npu'}
 ROUNDS, LEAST_ROUNDS = 30, 4
 SECONDS = 2.0
 """Time for measuring, all engines together, of which the slowest networks take as much as LEAST_ROUNDS need."""
-AGREEMENT = {'float32': 2e-3}
-REDUCED_AGREEMENT = 0.15
-"""Largest difference of a map from that of 'torch', in units of its largest value (1 at least), by precision.
-
-bfloat16 differs by 0.11 at most on 63 real crops, and costs no accuracy (area under PCK 0.868 both ways on 60)."""
 _log = logging.getLogger(__name__)
 
 
@@ -101,46 +95,25 @@ def measure(engines: Mapping[str, NetworkEngine]) -> dict[str, float]:
     return seconds
 
 
-def probe_crops(count: int = 2) -> np.ndarray:
-    """(count, 128, 128, 3) uint8: smooth coloured noise, the same each time; all that engines have to agree on."""
-    coarse = np.random.default_rng(0).uniform(-0.5, 1.5, (count, 9, 9, 3))
-    place = np.linspace(0, 8, CROP_SIZE)
-    low = np.minimum(place.astype(int), 7)
-    share = (place - low)[:, None]
-    rows = coarse[:, low] * (1 - share[:, None]) + coarse[:, low + 1] * share[:, None]
-    fine = rows[:, :, low] * (1 - share) + rows[:, :, low + 1] * share
-    return np.clip(255 * fine, 0, 255).astype(np.uint8)
-
-
-def disagreement(engine: NetworkEngine, reference: NetworkEngine) -> float:
-    """Largest difference of two engines' maps of the probe, in units of the map's largest value (1 at least)."""
-    crops = probe_crops()
-    pairs = zip(engine.maps(crops), reference.maps(crops))
-    # NaN must not pass as agreement, whatever the comparison.
-    worst = [float(np.abs(mine - other).max()) / max(1.0, float(np.abs(other).max())) for mine, other in pairs]
-    return max(value if math.isfinite(value) else math.inf for value in worst)
-
-
 def _build_all(names: list[str], weights: str, threads: int) -> dict[str, NetworkEngine]:
-    """The engines that start and agree with 'torch'; a warning for each other one."""
+    """The engines that start and agree with the first, which is 'torch' for a checkpoint; a warning for each other."""
     engines: dict[str, NetworkEngine] = {}
+    wanted: EngineMaps | None = None
+    causes = []
     for name in names:
         try:
             engine = build_engine(name, weights, threads)
-            if 'torch' in engines:
-                apart, limit = (
-                    disagreement(engine, engines['torch']),
-                    AGREEMENT.get(engine.precision, REDUCED_AGREEMENT),
-                )
-                if apart > limit:
-                    raise EngineError(f'its maps are {apart:.2g} from those of torch, more than {limit:g}')
+            if wanted is None:
+                wanted = engine.maps(probe_crops())
+            check_agreement(engine, wanted)
             engines[name] = engine
         except CheckpointError:
             raise
         except Exception as error:
-            _log.warning("backend 'auto' leaves out %s: %s", name, ' '.join(str(error).split()))
+            causes.append(' '.join(str(error).split()))
+            _log.warning("backend 'auto' leaves out %s: %s", name, causes[-1])
     if not engines:
-        raise EngineError(f'no engine here runs {weights}: {", ".join(INSTALL.values())}')
+        raise EngineError(f'no engine here runs {weights}: {"; ".join(causes) or ", ".join(INSTALL.values())}')
     return engines
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minimal_hand_core.detnet import CheckpointError, load_detnet
+from minimal_hand_core.inference.agreement import check_agreement, plain_maps
 from minimal_hand_core.inference.availability import check_available
 from minimal_hand_core.inference.engine import BACKENDS, EngineError, ModelError, NetworkEngine
 from minimal_hand_core.inference.machine import usable_cores
@@ -20,8 +21,9 @@ _log = logging.getLogger(__name__)
 def create_engine(backend: str = 'auto', weights: str = 'default', threads: int = 1) -> NetworkEngine:
     """Load the network into an engine.
 
-    An engine that does not start, or fails later, is replaced by 'torch' once, with a warning in the log that names the
-    cause. That needs a checkpoint: a `.onnx` file has no other engine to fall back on, and its failures are errors.
+    An engine that does not start, answers otherwise than PyTorch, or fails later, is replaced by 'torch' once, with a
+    warning in the log that names the cause. That needs a checkpoint: a `.onnx` file has nothing to be held against or
+    to fall back on, and its failures are errors.
 
     Args:
         backend: one of BACKENDS; 'auto' takes the fastest of this machine, see `choose`.
@@ -39,8 +41,7 @@ def create_engine(backend: str = 'auto', weights: str = 'default', threads: int 
     if threads < 0:
         raise ValueError(f'threads are {threads}: give 1 or more, or 0 for one per core')
     threads = threads or usable_cores()
-    asked = backend
-    if asked == 'auto':
+    if backend == 'auto':
         # Imported here, since it builds engines itself.
         from minimal_hand_core.inference.choice import choose
 
@@ -50,16 +51,18 @@ def create_engine(backend: str = 'auto', weights: str = 'default', threads: int 
     alone = backend == 'torch' or Path(weights).suffix == ONNX
     try:
         engine = build_engine(backend, weights, threads)
+        if not alone:
+            check_agreement(engine, plain_maps(weights, threads))
+            engine = FallbackEngine(engine, weights, threads)
     except CheckpointError:
         raise
     except Exception as error:
         if alone:
             raise
         _warn_of_fallback(backend, error)
-        return build_engine('torch', weights, threads)
-    if asked != 'auto':
-        _log.info('network runs in %s', engine.description)
-    return engine if alone else FallbackEngine(engine, weights, threads)
+        engine = build_engine('torch', weights, threads)
+    _log.info('network runs in %s', engine.description)
+    return engine
 
 
 def build_engine(backend: str, weights: str, threads: int) -> NetworkEngine:
@@ -111,6 +114,8 @@ def build_engine(backend: str, weights: str, threads: int) -> NetworkEngine:
 class FallbackEngine(NetworkEngine):
     """An engine that is replaced by 'torch' when it fails at run time, once; backend and description say which it is.
 
+    Numbers that are not finite are a failure, too.
+
     Args:
         engine: runs until it fails.
         weights: of both.
@@ -129,7 +134,11 @@ class FallbackEngine(NetworkEngine):
     def _infer(self, crops: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
         if not self._failed:
             try:
-                return self._engine._infer(crops, outputs)
+                found = self._engine._infer(crops, outputs)
+                # Half precision that overflows raises nothing.
+                if not all(np.isfinite(values).all() for values in found):
+                    raise EngineError('its answers are not finite numbers')
+                return found
             except Exception as error:
                 self._failed = True
                 _warn_of_fallback(self.backend, error)

@@ -2,6 +2,9 @@
 
 A network of fifty small layers on one crop is bound by the launching of kernels, not by arithmetic; a CUDA graph
 launches all of them at once.
+
+float16 rather than bfloat16, which is no faster: on 24 real crops it moves keypoints by 0.006 pixels of the crop in the
+median, bfloat16 by 0.06. Numbers too large for it are seen when the engine is held against PyTorch, or fail it later.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from torch import nn
 from minimal_hand_core.detnet import DetNet, load_detnet
 from minimal_hand_core.inference.availability import check_available
 from minimal_hand_core.inference.engine import NetworkEngine
-from minimal_hand_core.inference.graph import KeypointGraph, channels_last
+from minimal_hand_core.inference.graph import KeypointGraph, channels_last, fold_batch_norms
 from minimal_hand_core.inference.torch_engine import OUTPUTS, WARM_UP_RUNS
 
 MAX_GRAPHS = 8
@@ -24,19 +27,20 @@ class CudaEngine(NetworkEngine):
     """Runs a DetNet on the current CUDA device.
 
     Args:
-        network: a DetNet; it is moved to the device, in half precision and channels last.
-        dtype: of the convolutions; None takes bfloat16 where the GPU has it, else float16. Decoding is in float32.
+        network: a DetNet; it is moved to the device, in half precision and channels last, its batch norms folded.
+        dtype: of the convolutions. Decoding is in float32.
 
     Raises:
         EngineError: PyTorch sees no CUDA device.
     """
 
-    def __init__(self, network: DetNet, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, network: DetNet, dtype: torch.dtype = torch.float16) -> None:
         check_available('torch:cuda')
-        dtype = dtype or (torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
         device = torch.device('cuda', torch.cuda.current_device())
         name, precision = torch.cuda.get_device_name(device), str(dtype).removeprefix('torch.')
         super().__init__('torch:cuda', f'torch {torch.__version__}', name, precision)
+        # Folded in float32, before the precision is halved.
+        fold_batch_norms(network)
         graph = channels_last(KeypointGraph(network.to(device, dtype)))
         self._graphs = CudaGraphs(graph, device)
         self.run(np.zeros((1, 128, 128, 3), np.uint8))

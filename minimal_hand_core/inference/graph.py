@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from minimal_hand_core.detnet import DetNet, DetNetOutput, decode
 
@@ -35,4 +36,20 @@ def channels_last(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
+def fold_batch_norms(module: nn.Module) -> nn.Module:
+    """The same module, in eval mode, with every batch norm folded into its convolution: a third of the layers less.
+
+    Belonging together is told by the order of definition: a norm follows its convolution at once, as in all our layers.
+    """
+    module.eval()
+    children = list(module.named_children())
+    for (conv_name, conv), (norm_name, norm) in zip(children, children[1:]):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+            setattr(module, norm_name, nn.Identity())
+    for _, child in children:
+        fold_batch_norms(child)
     return module

@@ -170,7 +170,7 @@ def test_an_engine_that_disagrees_is_left_out(machine, caplog, value, precision)
 
 
 def test_half_precision_may_differ_a_little(machine):
-    machine.engines['onnxruntime'] = FakeEngine('onnxruntime', 0, 0.55, 'float16')
+    machine.engines['onnxruntime'] = FakeEngine('onnxruntime', 0, 0.52, 'float16')
     assert choice.choose() == 'onnxruntime'
 
 
@@ -205,9 +205,21 @@ def test_onnx_files_do_not_run_in_torch(machine, tmp_path):
     path.write_bytes(b'x')
     assert choice.choose(str(path)) == 'onnxruntime'
     assert machine.built == ['onnxruntime', 'openvino']
+    machine.engines |= {'onnxruntime': RuntimeError('opset 999\n'), 'openvino': RuntimeError('unknown operator')}
+    path.write_bytes(b'y')
+    with pytest.raises(EngineError, match='x.onnx: opset 999; unknown operator'):
+        choice.choose(str(path))
     machine.engines = {'torch': machine.engines['torch']}
     with pytest.raises(EngineError, match='x.onnx: pip install onnx onnxruntime'):
         choice.choose(str(path))
+
+
+def test_without_torch_engines_are_held_against_the_first(machine, tmp_path, caplog):
+    path = tmp_path / 'x.onnx'
+    path.write_bytes(b'x')
+    machine.engines['openvino'] = FakeEngine('openvino', 0, 0.6)
+    assert choice.choose(str(path)) == 'onnxruntime'
+    assert "backend 'auto' leaves out openvino: its maps are" in caplog.text
 
 
 def test_missing_weights_are_named(machine):

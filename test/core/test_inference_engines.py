@@ -19,11 +19,12 @@ from minimal_hand_core.data.rendered import RenderedSource
 from minimal_hand_core.detnet import CheckpointError, DetNet, load_detnet, save_detnet
 from minimal_hand_core.evaluation.export_onnx import cut_crops
 from minimal_hand_core.inference import BACKENDS, EngineError, available_backends, create, create_engine, onnx_model
+from minimal_hand_core.inference.agreement import plain_maps
 from minimal_hand_core.inference.cuda_engine import CudaEngine, CudaGraphs
 from minimal_hand_core.inference.engine import KEYPOINT_OUTPUTS, MAP_OUTPUTS
-from minimal_hand_core.inference.graph import KeypointGraph
+from minimal_hand_core.inference.graph import KeypointGraph, fold_batch_norms
 from minimal_hand_core.inference.machine import usable_cores
-from minimal_hand_core.inference.onnx_model import model_of
+from minimal_hand_core.inference.onnx_model import export_model, model_of
 from minimal_hand_core.inference.torch_engine import TorchEngine
 from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
@@ -187,6 +188,14 @@ def test_threads_below_zero_are_refused():
         create_engine('torch', threads=-1)
 
 
+def test_the_log_says_what_runs_whoever_chose_it(monkeypatch, caplog, engines):
+    monkeypatch.setattr('minimal_hand_core.inference.choice.choose', lambda weights, threads: 'torch')
+    monkeypatch.setattr(create, 'build_engine', lambda *_: engines['torch'])
+    with caplog.at_level(logging.INFO):
+        create_engine('auto')
+    assert caplog.messages == [f'network runs in torch {torch.__version__}, CPU, float32, 1 thread']
+
+
 def test_unknown_backends_name_the_choices():
     for name in ('tpu', 'torch:tpu', ''):
         with pytest.raises(EngineError, match=f'backend is {name!r}; give one of {", ".join(BACKENDS)}'):
@@ -220,12 +229,16 @@ def test_broken_package_is_no_reason_to_fail(monkeypatch):
         create_engine('onnxruntime:cuda')
 
 
-def test_engine_that_fails_at_run_time_is_replaced_once(crops, engines, monkeypatch, caplog):
+def fail(*_):
+    raise RuntimeError('out of\nmemory')
+
+
+@pytest.mark.parametrize('whole_runs', [0, 2])
+def test_engine_that_fails_at_run_time_is_replaced_once(crops, engines, monkeypatch, caplog, whole_runs):
+    """At the first picture, and in the midst of a run."""
     engine = create_engine('onnxruntime')
-
-    def fail(*_):
-        raise RuntimeError('out of\nmemory')
-
+    for _ in range(whole_runs):
+        assert np.array_equal(engine.run(crops).uv, engines['onnxruntime'].run(crops).uv)
     monkeypatch.setattr(engine._engine, '_infer', fail)
     with caplog.at_level(logging.WARNING):
         output = engine.run(crops)
@@ -238,6 +251,41 @@ def test_engine_that_fails_at_run_time_is_replaced_once(crops, engines, monkeypa
     monkeypatch.setattr(engine._engine, '_infer', fail)
     with pytest.raises(RuntimeError):
         engine.run(crops)
+
+
+def test_answers_that_are_no_numbers_are_a_failure(crops, engines, monkeypatch, caplog):
+    engine = create_engine('onnxruntime')
+    infer = engine._engine._infer
+
+    def overflow(crops, outputs):
+        found = infer(crops, outputs)
+        found[0][0, 20, 1] = np.nan
+        return found
+
+    monkeypatch.setattr(engine._engine, '_infer', overflow)
+    assert np.array_equal(engine.run(crops).uv, engines['torch'].run(crops).uv)
+    assert engine.backend == 'torch'
+    assert 'onnxruntime failed and torch takes its place: its answers are not finite numbers' in caplog.text
+
+
+def test_engine_that_answers_otherwise_than_torch_is_refused(monkeypatch, caplog, crops, engines):
+    """Whatever the reason: here its model is of other weights."""
+    network = load_detnet()
+    with torch.no_grad():
+        network.small.location.prediction.bias.add_(0.01)
+    model = export_model(network)
+    monkeypatch.setattr(create, 'model_of', lambda weights: model)
+    engine = create_engine('onnxruntime')
+    assert engine.backend == 'torch' and np.array_equal(engine.run(crops).xyz, engines['torch'].run(crops).xyz)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith('onnxruntime failed and torch takes its place: its maps are 0.01 from those of torch')
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+def test_comparing_leaves_the_threads_of_torch(threads):
+    torch.set_num_threads(threads)
+    plain_maps('default')
+    assert torch.get_num_threads() == threads
 
 
 def test_bad_crops_are_no_failure_of_the_engine(engines, caplog):
@@ -320,6 +368,25 @@ def test_bfloat16_is_near(plain, crops):
     assert 1e-4 < np.median(apart) < 0.5
 
 
+@pytest.mark.parametrize('backbone', ['small', 'resnet50'])
+def test_folded_batch_norms_change_nothing(backbone):
+    torch.manual_seed(0)
+    network = DetNet(backbone).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # not the identity they begin as
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+    images = torch.rand(1, 3, 128, 128) - 0.5
+    with torch.no_grad():
+        wanted = network(images)
+        found = fold_batch_norms(network)(images)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    for maps, other in zip(found, wanted):
+        assert (maps - other).abs().max() < 1e-4 * max(1.0, float(other.abs().max()))
+
+
 @pytest.mark.slow
 def test_resnet50(tmp_path):
     torch.manual_seed(0)
@@ -337,6 +404,17 @@ def test_cuda_engine_says_that_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(EngineError, match="backend 'torch:cuda': PyTorch .* CUDA"):
         CudaEngine(DetNet('small'))
+
+
+@pytest.mark.parametrize('fold', [False, True])
+def test_float16_is_near(plain, crops, fold):
+    """What CudaEngine runs, on the processor."""
+    network = load_detnet()
+    graph = KeypointGraph((fold_batch_norms(network) if fold else network).to(torch.float16))
+    with torch.no_grad():
+        found = graph(torch.from_numpy(crops[:1]))
+    apart = np.linalg.norm(found[0].numpy() - plain(crops[:1])['uv'], axis=-1)
+    assert found[0].dtype == torch.float32 and 1e-4 < np.median(apart) < 0.05
 
 
 class FakeCuda:

@@ -110,7 +110,10 @@ def test_int8(tmp_path, photos, capsys, crops, monkeypatch):
     monkeypatch.setattr(export_onnx, 'LARGEST_COST', 0.1)  # two hands cannot tell a thousandth
     path = tmp_path / 'int8.onnx'
     assert export_onnx.main([str(path), '--int8', '--calibration', str(photos)]) == 0
-    assert 'INT8, calibrated on 4 crops' in capsys.readouterr().out
+    line = capsys.readouterr().out
+    assert 'INT8, calibrated on 4 crops' in line and 'on 2 others: ' in line
+    before, after = line.split('a crop takes ')[1].removesuffix(' ms\n').split(' and ')
+    assert 0 < float(before) < 1000 and 0 < float(after) < 1000
     facts = model_facts(path.read_bytes())
     assert (facts['precision'], facts['calibration_crops'], facts['backbone']) == ('int8', '4', 'small')
     assert path.stat().st_size < 0.5 * (4 * 1.04e6)
