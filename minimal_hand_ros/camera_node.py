@@ -59,6 +59,7 @@ class CameraWork(Work[CameraSettings]):
             hold=settings.hold,
         )
         self._assumed: dict[tuple[int, int], CameraModel | None] = {}
+        self._last_info: tuple[tuple[CameraModel | None, int, int], CameraInfo] | None = None
         self._drops = DropCounter('picture')
         self._statistics = Statistics()
         publisher = node.configured.publisher
@@ -121,13 +122,22 @@ class CameraWork(Work[CameraSettings]):
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
         height, width = shot.image.shape[:2]
         # first, so that it is there when the picture comes
-        self._infos.publish(info_from_camera(header, self._camera(width, height), width, height))
+        self._infos.publish(self._info(header, width, height))
         if self._truth is not None and shot.truth is not None:
             self._truth.publish(truth_message(header, shot.truth))
         if self._pictures.get_subscription_count():
             self._pictures.publish(image_message(header, shot.image))
         if self._compressed.get_subscription_count():
             self._compressed.publish(compressed_message(header, shot.image, self._settings.jpeg_quality))
+
+    def _info(self, header: Header, width: int, height: int) -> CameraInfo:
+        """The camera info of a picture; the last one with another header as long as the camera is the same."""
+        camera = self._camera(width, height)
+        if self._last_info is None or self._last_info[0] != (camera, width, height):
+            self._last_info = (camera, width, height), info_from_camera(header, camera, width, height)
+        info = self._last_info[1]
+        info.header = header
+        return info
 
     def _camera(self, width: int, height: int) -> CameraModel | None:
         """The source's own intrinsics, else the calibration file's, else the assumed field of view.

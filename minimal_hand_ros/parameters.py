@@ -174,7 +174,10 @@ class NodeParameters(Generic[Settings]):
         for warning in loader.strangers():
             node.get_logger().warning(warning)
         node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._apply)
+        # Humble knows no callback for what has been set; there a change is in use as soon as it has passed the checks
+        self._tells_when_set = hasattr(node, 'add_post_set_parameters_callback')
+        if self._tells_when_set:
+            node.add_post_set_parameters_callback(self._apply)
 
     @property
     def settings(self) -> Settings:
@@ -194,12 +197,24 @@ class NodeParameters(Generic[Settings]):
             self._next = self._load(ParameterLoader(self._node, proposed))
         except ValueError as error:
             return SetParametersResult(successful=False, reason=' '.join(str(error).split()))
+        if not self._tells_when_set:
+            self._apply(parameters)
         return SetParametersResult(successful=True)
 
     def _apply(self, parameters: list[Parameter]) -> None:
         if self._next != self._settings:
             self._settings = self._next
             self._changed(self._settings)
+
+
+def yaml_value(value: object) -> str:
+    """A parameter's value as `-p name:=value` takes it."""
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, (int, float)):
+        return str(value)
+    # quoted, so that a webcam's index, a path with blanks or 'yes' stays a text
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _wrong(name: str, value: object, right: str) -> ParameterError:

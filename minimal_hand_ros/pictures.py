@@ -115,18 +115,13 @@ class PictureInput:
         """Whether to take compressed pictures, and whether to ask for reliable delivery."""
         compressed = self._settings.transport == 'compressed'
         if self._settings.transport == 'auto':
-            compressed = not self._offered(_RAW) and bool(self._offered(_COMPRESSED))
+            compressed = not qos.offered(self._node, _RAW) and bool(qos.offered(self._node, _COMPRESSED))
         if self._settings.reliability != 'auto':
             return compressed, self._settings.reliability == 'reliable'
-        return compressed, qos.should_be_reliable(self._offered(_COMPRESSED if compressed else _RAW))
-
-    def _offered(self, topic: str) -> list[qos.ReliabilityPolicy]:
-        """The reliability of each publisher of a topic."""
-        publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
-        return [publisher.qos_profile.reliability for publisher in publishers]
+        return compressed, qos.should_be_reliable(qos.offered(self._node, _COMPRESSED if compressed else _RAW))
 
     def _publishers(self) -> str:
-        offered = [qos.name_of(reliability) for reliability in self._offered(self._topic)]
+        offered = [qos.name_of(reliability) for reliability in qos.offered(self._node, self._topic)]
         return f'{len(offered)} ({", ".join(offered)})' if offered else '0'
 
     def _subscribe(self, compressed: bool, reliable: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 RELIABILITY_CHOICES = ('auto', 'reliable', 'best_effort')
@@ -18,6 +19,9 @@ RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 """Inputs of which only the newest counts."""
+
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""For those who only look on: nobody ever waits for them."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The last message is kept for subscribers that come later."""
@@ -35,15 +39,21 @@ def pictures(reliable: bool) -> QoSProfile:
     )
 
 
+def offered(node: Node, topic: str) -> list[ReliabilityPolicy]:
+    """The reliability of each publisher of a topic."""
+    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+    return [publisher.qos_profile.reliability for publisher in publishers]
+
+
 def name_of(reliability: ReliabilityPolicy) -> str:
     """'reliable', 'best effort', …"""
     return reliability.name.lower().replace('_', ' ')
 
 
-def should_be_reliable(offered: Iterable[ReliabilityPolicy]) -> bool:
+def should_be_reliable(offers: Iterable[ReliabilityPolicy]) -> bool:
     """Whether a subscription to these publishers should ask for reliable delivery: yes unless one is best effort.
 
     A reliable subscription never matches a best-effort publisher; a best-effort one matches both kinds but loses
     large pictures. With no publisher yet the answer is yes, which is right for most cameras.
     """
-    return all(reliability != ReliabilityPolicy.BEST_EFFORT for reliability in offered)
+    return all(reliability != ReliabilityPolicy.BEST_EFFORT for reliability in offers)

@@ -1,4 +1,4 @@
-"""Where pictures come from: a webcam, a video file, a picture file, a folder of pictures, or a rendered hand.
+"""Where pictures come from: a webcam, a video, a picture, a folder of pictures, a recording, or a rendered hand.
 
 `open_source` turns one short text into a PictureSource; `read` then gives one picture after the other.
 """
@@ -74,8 +74,9 @@ def open_source(
     """Open a source by its name.
 
     Args:
-        source: 'rendered', a webcam's index such as '0', or the path of a video, a picture, or a folder of pictures.
-        loop: start over at the end of a video or folder; a single picture is then repeated for ever.
+        source: 'rendered', a webcam's index such as '0', or the path of a video, a picture, a folder of pictures, or a
+            recording (an MCAP file, a bag).
+        loop: start over at the end of a video, folder or recording; a single picture is then repeated for ever.
         side, model, seed: of the rendered hand.
         rate: pictures per second at which the rendered hand moves as it should; 0 = 30.
         hold: how often each picture of a folder is given before the next one.
@@ -93,12 +94,18 @@ def open_source(
     if not source or not path.exists():
         raise SourceError(
             f"source {source!r} does not exist: give 'rendered', a webcam's index such as 0, "
-            'or the path of a picture, a folder of pictures or a video'
+            'or the path of a picture, a folder of pictures, a video or a recording'
         )
+    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+        return PictureFile(path, loop=loop)
+    from minimal_hand_core.recording import is_recording
+
+    if is_recording(path):
+        from minimal_hand_core.recording.pictures import RecordingSource
+
+        return RecordingSource(path, loop=loop)
     if path.is_dir():
         return FolderSource(path, loop=loop, hold=hold)
-    if path.suffix.lower() in PICTURE_SUFFIXES:
-        return PictureFile(path, loop=loop)
     return VideoSource(path, loop=loop)
 
 

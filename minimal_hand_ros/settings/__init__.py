@@ -14,9 +14,16 @@ from minimal_hand_ros.settings.detector import (
     load_keypoint_settings,
 )
 from minimal_hand_ros.settings.pose import DEPTH_MODES, DepthSettings, IkSettings, OutputSettings, load_ik_settings
+from minimal_hand_ros.settings.recording import (
+    RecorderSettings,
+    ReplaySettings,
+    load_recorder_settings,
+    load_replay_settings,
+)
 from minimal_hand_ros.settings.retarget import RetargetSettings, load_retarget_settings
 from minimal_hand_ros.settings.shape import ShapeSettings, load_shape_settings
 from minimal_hand_ros.settings.tracker import TrackerSettings, load_tracker_settings
+from minimal_hand_ros.settings.viewer import ViewerSettings, load_viewer_settings
 
 __all__ = [
     'DEFAULT_FRAME',
@@ -28,13 +35,19 @@ __all__ = [
     'InputSettings',
     'KeypointSettings',
     'OutputSettings',
+    'RecorderSettings',
+    'ReplaySettings',
     'RetargetSettings',
     'ShapeSettings',
     'TrackerSettings',
+    'ViewerSettings',
     'load_camera_settings',
     'load_ik_settings',
     'load_keypoint_settings',
+    'load_recorder_settings',
+    'load_replay_settings',
     'load_retarget_settings',
     'load_shape_settings',
     'load_tracker_settings',
+    'load_viewer_settings',
 ]

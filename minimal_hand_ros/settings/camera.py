@@ -32,7 +32,7 @@ def load_camera_settings(load: ParameterLoader) -> CameraSettings:
         source=load.text(
             'source',
             'rendered',
-            "'rendered', a webcam's index, or the path of a picture, a folder of pictures or a video",
+            "'rendered', a webcam's index, or the path of a picture, a folder of pictures, a video or a recording",
             may_be_empty=False,
         ),
         rate=load.number('rate', 0.0, 0.0, 240.0, 'pictures per second; 0: as suits the source'),

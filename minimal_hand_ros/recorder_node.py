@@ -1,0 +1,266 @@
+"""recorder: pictures and all that was made of them into an MCAP file.
+
+Subscribes:
+    image_raw/compressed  sensor_msgs/CompressedImage  pictures
+    image_raw             sensor_msgs/Image            in its place with pictures:=raw; and where nobody publishes
+                                                       compressed ones, which are then made here
+    camera_info           sensor_msgs/CameraInfo       intrinsics
+    hand/keypoints        minimal_hand_ros/HandKeypoints  what the network saw
+    hand/shape            minimal_hand_ros/HandShape (latched)  bones and size
+    hand/pose             minimal_hand_ros/HandPose    the hand
+    hand/wrist            geometry_msgs/PoseWithCovarianceStamped  its wrist
+    hand/joint_states     sensor_msgs/JointState       its angles
+    hand/markers          visualization_msgs/MarkerArray  with markers:=true
+    hand/truth            minimal_hand_ros/HandPose    of a rendered hand
+    /tf                   tf2_msgs/TFMessage           frames
+    /tf_static            tf2_msgs/TFMessage (latched)  frames that do not move
+    /diagnostics          diagnostic_msgs/DiagnosticArray  unless diagnostics:=false
+
+Publishes:
+    /diagnostics          diagnostic_msgs/DiagnosticArray  how the node is, once per second
+
+Serves:
+    record                std_srvs/SetBool             true: start a file named by the time; false: close it; the answer
+                                                       names the file
+
+With side:=both there is right_hand/… and left_hand/… in place of hand/…. It subscribes only while it records.
+
+Parameters: see RecorderSettings in settings/recording.py. Lifecycle: see lifecycle.py.
+
+No file is ever overwritten. A disk that is full, or gone, ends the recording with one error and keeps what was written;
+the node goes on and can start another one. SIGINT, SIGTERM and deactivation close the file properly.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool
+
+from minimal_hand_core.recording import RecordingError, RecordingWriter
+from minimal_hand_core.tracking import PictureError
+from minimal_hand_ros import health
+from minimal_hand_ros.diagnostics import Report
+from minimal_hand_ros.drops import DropCounter
+from minimal_hand_ros.health import Level
+from minimal_hand_ros.images import compressed_message, picture_from_image
+from minimal_hand_ros.lifecycle import ManagedNode, Work
+from minimal_hand_ros.recorded_topics import COMPRESSED_PICTURES, RecordedTopic, Tap, outputs, pictures, type_name
+from minimal_hand_ros.run import one_line, run_node
+from minimal_hand_ros.settings import RecorderSettings, load_recorder_settings
+from minimal_hand_ros.work_statistics import Statistics
+
+SERVICE = 'record'
+_CHECK_PERIOD = 0.5
+
+
+class RecorderWork(Work[RecorderSettings]):
+    """Writes what it hears while there is a file."""
+
+    def __init__(self, node: ManagedNode, settings: RecorderSettings) -> None:
+        self._node, self._settings = node, settings
+        self._writer: RecordingWriter | None = None
+        self._taps: list[Tap] = []
+        self._pictures: Tap | None = None
+        self._begun = 0.0
+        self._failure = ''
+        self._reset()
+
+    def start(self) -> None:
+        """Serve, and record if that is wanted at once."""
+        self._node.active.service(SetBool, SERVICE, self._serve)
+        self._node.active.timer(_CHECK_PERIOD, self._tick)
+        if self._settings.record:
+            self._begin(_file_for(self._settings.record))
+
+    def stop(self) -> None:
+        """Close the file."""
+        self._end()
+
+    def close(self) -> None:
+        """Close the file, should a start have failed half way."""
+        self._end()
+
+    def change(self, settings: RecorderSettings) -> None:
+        """Take another folder or quality."""
+        self._settings = settings
+
+    def report(self) -> Report:
+        """How things are."""
+        summary = self._statistics.summary(self._drops.reasons)
+        if self._writer is None:
+            level = Level.ERROR if self._failure else Level.OK
+            return Report(level, self._failure or 'not recording', health.values(summary, 'messages'))
+        level, message = health.judge(summary, 'messages', 'recording')
+        values = {
+            'file': str(self._writer.path),
+            'seconds': f'{time.monotonic() - self._begun:.0f}',
+            'messages written': str(self._writer.messages),
+            'bytes written': str(self._writer.size),
+        }
+        return Report(level, message, values | health.values(summary, 'messages'))
+
+    def _reset(self) -> None:
+        self._drops = DropCounter('message')
+        self._statistics = Statistics()
+
+    def _serve(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        response.success, response.message = self._begin_by_name() if request.data else self._end_by_request()
+        return response
+
+    def _begin_by_name(self) -> tuple[bool, str]:
+        if self._writer is not None:
+            return False, f'already recording {self._writer.path}'
+        try:
+            return True, f'recording {self._begin(_named_by_time(Path(self._settings.folder).expanduser()))}'
+        except RecordingError as error:
+            self._failure = one_line(error)
+            self._node.get_logger().error(self._failure)
+            return False, self._failure
+
+    def _end_by_request(self) -> tuple[bool, str]:
+        writer = self._writer
+        if writer is None:
+            return False, self._failure or 'not recording'
+        self._end()
+        return (False, self._failure) if self._failure else (True, f'{writer.path}: {writer.messages} messages')
+
+    def _begin(self, path: Path) -> Path:
+        """Open a file and listen; returns its absolute path.
+
+        Raises:
+            RecordingError: it exists, or cannot be made.
+        """
+        self._writer = RecordingWriter(path.absolute())
+        self._failure = ''
+        self._begun = time.monotonic()
+        self._reset()
+        for topic in outputs(self._settings):
+            self._taps.append(self._tap(topic))
+        self._follow_publishers()
+        self._node.get_logger().info(f'recording {self._writer.path}')
+        return self._writer.path
+
+    def _end(self) -> None:
+        """Listen no more and close the file; what cannot be is told in the log and kept as the failure."""
+        for tap in self._taps:
+            tap.close()
+        self._taps, self._pictures = [], None
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            writer.close()
+        except RecordingError as error:
+            self._failure = one_line(error)
+        if self._failure:
+            self._node.get_logger().error(self._failure)
+            return
+        seconds = time.monotonic() - self._begun
+        self._node.get_logger().info(
+            f'recorded {writer.path}: {writer.messages} messages in {seconds:.1f} s, {writer.size / 1e6:.1f} MB, '
+            f'{self._drops.count} dropped'
+        )
+
+    def _tick(self) -> None:
+        if self._writer is None:
+            return
+        self._follow_publishers()
+        try:
+            # what came last must not wait in memory for the next message
+            self._writer.flush()
+        except RecordingError as error:
+            self._fail(error)
+
+    def _fail(self, error: RecordingError) -> None:
+        self._failure = one_line(error)
+        self._end()
+
+    def _follow_publishers(self) -> None:
+        for tap in self._taps:
+            tap.follow()
+        wanted = pictures(self._node, self._settings.pictures)
+        if wanted is None or (self._pictures is not None and self._pictures.topic == wanted):
+            return
+        if self._pictures is not None:
+            self._pictures.close()
+            self._taps.remove(self._pictures)
+        self._pictures = self._tap(wanted)
+        self._taps.append(self._pictures)
+
+    def _tap(self, topic: RecordedTopic) -> Tap:
+        if topic.kind is Image and self._settings.pictures == 'compressed':
+            return Tap(self._node, topic, self._take_raw_picture, raw=False)
+        name = self._node.resolve_topic_name(topic.name)
+        tap = Tap(self._node, topic, lambda data: self._take(tap, name, topic.type_name, data))
+        return tap
+
+    def _take_raw_picture(self, message: Image) -> None:
+        tap = self._pictures
+        if self._writer is None or tap is None:
+            return
+        try:
+            picture = picture_from_image(message)
+            small = compressed_message(message.header, picture, self._settings.jpeg_quality)
+        except PictureError as error:
+            self._statistics.arrived()
+            self._statistics.dropped()
+            line = self._drops.drop(error)
+            if line is not None:
+                self._node.get_logger().warning(line)
+            return
+        name = self._node.resolve_topic_name(COMPRESSED_PICTURES)
+        self._take(tap, name, type_name(CompressedImage), serialize_message(small))
+
+    def _take(self, tap: Tap, name: str, kind: str, data: bytes) -> None:
+        writer = self._writer
+        if writer is None:  # was waiting for its turn when the recording ended
+            return
+        start = time.perf_counter()
+        self._statistics.arrived()
+        try:
+            writer.add_topic(name, kind, tap.offer())
+            writer.write(name, kind, data, self._node.get_clock().now().nanoseconds)
+        except RecordingError as error:
+            self._fail(error)
+            return
+        self._statistics.answered({'write': time.perf_counter() - start})
+
+
+def _file_for(record: str) -> Path:
+    """The file that the parameter record stands for."""
+    path = Path(record).expanduser()
+    return _named_by_time(path) if path.is_dir() or record.endswith('/') else path
+
+
+def _named_by_time(folder: Path) -> Path:
+    """A file in the folder that does not exist yet."""
+    stem = f'hand_{datetime.now():%Y-%m-%d_%H-%M-%S}'
+    path, number = folder / f'{stem}.mcap', 1
+    while path.exists():
+        number += 1
+        path = folder / f'{stem}_{number}.mcap'
+    return path
+
+
+class RecorderNode(ManagedNode[RecorderSettings]):
+    """recorder."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('recorder', load_recorder_settings, RecorderWork, **options)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of the executable recorder."""
+    return run_node('recorder', RecorderNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
