@@ -100,6 +100,18 @@ def contact_sheet(pictures: list[np.ndarray], columns: int = 4, width: int = 480
     return sheet
 
 
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture scaled into (width, height), black beside it; itself where it has that size."""
+    height, width = picture.shape[:2]
+    if (width, height) == size:
+        return picture
+    scale = min(size[0] / width, size[1] / height)
+    small = cv2.resize(picture, (max(1, int(width * scale)), max(1, int(height * scale))), interpolation=cv2.INTER_AREA)
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    return canvas
+
+
 def _fixed_point(uv: np.ndarray) -> list[tuple[int, int] | None]:
     """OpenCV's fixed-point pixels with _SHIFT fractional bits; None where not finite."""
     points: list[tuple[int, int] | None] = []

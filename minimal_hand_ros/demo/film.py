@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from minimal_hand_core.drawing import contact_sheet, draw_outline, draw_skeleton, draw_text
+from minimal_hand_core.drawing import contact_sheet, draw_outline, draw_skeleton, draw_text, fitted
 from minimal_hand_core.tracking import PoseEstimator
 from minimal_hand_ros.demo.records import Record
 
@@ -58,7 +58,7 @@ def write_clip(path: Path, records: list[Record], estimator: PoseEstimator, rate
                 writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, size)
                 if not writer.isOpened():
                     raise FilmError(f'{path} cannot be written: no permission, no space, or no MPEG-4 encoder')
-            writer.write(_fitted(picture, size))
+            writer.write(fitted(picture, size))
             count += 1
     finally:
         if writer is not None:
@@ -107,15 +107,3 @@ def _caption(record: Record) -> str:
     if record.shape_error is not None:
         words.append(f'{1000 * record.shape_error:.1f} mm')
     return '  '.join(words)
-
-
-def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture scaled into (width, height), black beside it."""
-    height, width = picture.shape[:2]
-    if (width, height) == size:
-        return picture
-    scale = min(size[0] / width, size[1] / height)
-    small = cv2.resize(picture, (max(1, int(width * scale)), max(1, int(height * scale))), interpolation=cv2.INTER_AREA)
-    canvas = np.zeros((size[1], size[0], 3), np.uint8)
-    canvas[: small.shape[0], : small.shape[1]] = small
-    return canvas

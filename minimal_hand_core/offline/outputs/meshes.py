@@ -1,0 +1,73 @@
+"""The skin of the tracked hands as OBJ or GLB files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minimal_hand_core.offline.outputs.columns import state_of
+from minimal_hand_core.offline.outputs.output import Output
+from minimal_hand_core.offline.outputs.table import load_part
+from minimal_hand_core.offline.tracking import OfflineTracker, TrackedFrame
+from minimal_hand_core.robots.hand_pieces import Mesh
+from minimal_hand_core.robots.mesh_files import write_mesh
+
+FOLDER = 'meshes'
+_UPRIGHT = np.array([1.0, -1.0, -1.0])
+"""Camera axes (y down, z forward) → those that glTF prescribes (y up, z towards the viewer): half a turn about x."""
+
+
+class MeshOutput(Output):
+    """meshes/right_00000123.obj and so on: metres, the camera's frame; of a hand without intrinsics, its wrist's place.
+
+    OBJ files keep the camera's axes, as everything else does; GLB files are turned upright, as their format wants it.
+
+    Args:
+        tracker: knows the meshes.
+        form: 'obj' or 'glb'.
+        best: one of each hand, where its score is highest, instead of all.
+        folder: of the results.
+    """
+
+    def __init__(self, tracker: OfflineTracker, form: str, best: bool, folder: Path) -> None:
+        self._tracker, self._form, self._best = tracker, form, best
+        self._folder = folder / FOLDER
+        self._faces = {side: tracker.faces(side).astype(np.int64) for side in tracker.solvers}
+
+    def begin(self, part: Path) -> None:
+        """As Output says."""
+
+    def add(self, tracked: TrackedFrame) -> None:
+        """As Output says."""
+        for side, hand in tracked.hands.items():
+            if hand.state is not None and not self._best:
+                self._write(side, tracked.frame.number, self._tracker.mesh(hand.state))
+
+    def end(self) -> None:
+        """As Output says."""
+
+    def join(self, parts: Sequence[Path], folder: Path) -> list[Path]:
+        """As Output says."""
+        if self._best:
+            for side in self._tracker.solvers:
+                self._write_best(side, parts)
+        return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+
+    def _write_best(self, side: str, parts: Sequence[Path]) -> None:
+        best, highest = None, -1.0
+        for part in parts:
+            columns = load_part(part)
+            scores = np.where(columns['valid'] & (columns['side'] == side), columns['score'], -1)
+            if len(scores) and scores.max() > highest:
+                row = int(scores.argmax())
+                highest, best = float(scores[row]), {name: values[row] for name, values in columns.items()}
+        if best is None:
+            return
+        self._write(side, int(best['picture']), self._tracker.mesh(state_of(best)))
+
+    def _write(self, side: str, number: int, vertices: np.ndarray) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        points = vertices * _UPRIGHT if self._form == 'glb' else vertices
+        write_mesh(self._folder / f'{side}_{number:08d}.{self._form}', Mesh(points, self._faces[side]))

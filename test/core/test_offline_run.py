@@ -1,0 +1,349 @@
+"""One input tracked offline: its results, and that an interruption changes nothing in them."""
+
+import itertools
+import json
+
+import cv2
+import numpy as np
+import pytest
+from offline_clips import (
+    ABSENT,
+    COUNT,
+    FILES,
+    RATE,
+    K,
+    NamedDotEngine,
+    assert_same_results,
+    messages,
+    options,
+    pictures_of,
+    rows_of,
+    write_bag,
+    write_folder,
+    write_video,
+)
+
+from minimal_hand_core.offline import OfflineError, Task, track_input, tracking
+from minimal_hand_core.offline.inputs import open_input
+from minimal_hand_core.offline.outputs import film, recording
+from minimal_hand_core.offline.run import WORK
+from minimal_hand_core.pose import ANGLE_NAMES
+from minimal_hand_core.recording import read_messages
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C is one."""
+
+
+@pytest.fixture(autouse=True)
+def dots(monkeypatch):
+    """The network sees dots; one engine per test, so that it is not taken along."""
+    tracking._engine.cache_clear()
+    monkeypatch.setattr(tracking, 'create_engine', lambda *_: NamedDotEngine())
+    yield
+    tracking._engine.cache_clear()
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp('clip') / 'clip.avi')
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory):
+    return write_bag(tmp_path_factory.mktemp('bag') / 'clip.mcap')
+
+
+def interrupt_at(pictures):
+    """A report that interrupts at each of these counts of pictures, once."""
+    left = list(pictures)
+
+    def report(done, total):
+        if left and done == left[0]:
+            left.pop(0)
+            raise Interrupted
+
+    return report
+
+
+def track_through(task, report):
+    """Track again and again until nothing interrupts; how often that was."""
+    for tries in itertools.count(1):
+        try:
+            return track_input(task, report), tries
+        except Interrupted:
+            continue
+
+
+def test_all_results_of_a_video(video, tmp_path):
+    outcome = track_input(Task(video, tmp_path / 'out', options()))
+    assert not outcome.fault and outcome.pictures == COUNT
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == sorted([*FILES, 'summary.json'])
+    table = np.load(tmp_path / 'out' / 'hands.npz')
+    assert table['uv'].shape == (COUNT, 21, 2) and table['wrist_covariance'].shape == (COUNT, 6, 6)
+    assert np.array_equal(table['picture'], np.arange(COUNT)) and set(table['side']) == {'right'}
+    assert np.allclose(np.diff(table['stamp']) * 1e-9, 1 / RATE, atol=1e-3)
+    valid = table['valid']
+    assert valid.sum() == dict(outcome.hands)['right'] > 20
+    assert not valid[list(ABSENT)].any()
+    assert np.isnan(table['keypoints_m'][~valid]).all() and np.isfinite(table['keypoints_m'][valid]).all()
+    assert np.allclose(table['keypoints_m'][valid][:, 0], table['wrist_position'][valid], atol=1e-5)
+    rows = rows_of(tmp_path / 'out' / 'hands.csv')
+    assert len(rows) == COUNT
+    for row, angles, good in zip(rows, table['angles'], valid):
+        assert row['valid'] == str(int(good))
+        found = [row[f'{name}_rad'] for name in ANGLE_NAMES]
+        assert np.allclose(np.array(found, float), angles, atol=1e-5) if good else found == [''] * 20
+    assert len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == COUNT
+
+
+def test_recording_has_what_the_tracker_publishes(bag, tmp_path):
+    outcome = track_input(Task(bag, tmp_path / 'out', options(pictures=True)))
+    table = np.load(tmp_path / 'out' / 'hands.npz')
+    found = {}
+    for message in read_messages(tmp_path / 'out' / 'hands.mcap'):
+        found.setdefault(message.topic, []).append(message)
+    hands = dict(outcome.hands)['right']
+    everywhere = ('/camera_info', '/image_raw/compressed', '/hand/keypoints', '/hand/shape', '/hand/pose')
+    assert {topic: len(each) for topic, each in found.items()} == {
+        **dict.fromkeys(everywhere, COUNT),
+        **dict.fromkeys(('/hand/joint_states', '/hand/wrist', '/tf'), hands),
+    }
+    assert [message.stamp for message in found['/hand/pose']] == table['stamp'].tolist()
+    poses = [message.message for message in found['/hand/pose']]
+    assert [pose.valid for pose in poses] == table['valid'].tolist()
+    first = int(table['valid'].argmax())
+    assert np.allclose(poses[first].keypoints, table['keypoints_m'][first].reshape(-1), atol=1e-6)
+    assert poses[first].header.frame_id == 'eye' and list(found['/camera_info'][0].message.k) == K
+    assert len(found['/tf'][0].message.transforms) == 21
+    # the pictures are those of the bag, byte for byte
+    original = [bytes(each.message.data) for each in read_messages(bag, ['/image_raw/compressed'])]
+    assert [bytes(each.message.data) for each in found['/image_raw/compressed']] == original
+
+
+@pytest.mark.parametrize('side', ['right', 'both'])
+def test_an_interruption_changes_nothing(video, bag, tmp_path, side):
+    for number, path in enumerate((video, bag)):
+        whole, resumed = (Task(path, tmp_path / f'{name}{number}', options(side=side)) for name in ('whole', 'resumed'))
+        track_input(whole)
+        # within a chunk, at its last picture, at the first of one, and within a hand's absence
+        outcome, tries = track_through(resumed, interrupt_at((3, 16, 17, 22, COUNT)))
+        assert tries == 6 and not outcome.fault
+        assert_same_results(whole.folder, resumed.folder)
+        assert not (resumed.folder / WORK).exists()
+
+
+def test_an_interruption_while_results_are_joined(video, tmp_path, monkeypatch):
+    whole, resumed = (Task(video, tmp_path / name, options()) for name in ('whole', 'resumed'))
+    track_input(whole)
+    for module, name in ((recording, '_append'), (film, 'join_mp4')):
+        with monkeypatch.context() as context:
+            context.setattr(module, name, lambda *_: (_ for _ in ()).throw(Interrupted))
+            with pytest.raises(Interrupted):
+                track_input(resumed)
+    tracked = []
+    outcome = track_input(resumed, lambda done, total: tracked.append(done))
+    assert not tracked and not outcome.fault
+    assert_same_results(whole.folder, resumed.folder)
+
+
+def test_what_is_complete_is_not_tracked_again(video, tmp_path):
+    task = Task(video, tmp_path / 'out', options(outputs=('npz',)))
+    first = track_input(task)
+    written = (task.folder / 'hands.npz').stat().st_mtime_ns
+    again = track_input(task, lambda done, total: pytest.fail('tracked again'))
+    assert again.already and (again.pictures, again.hands) == (first.pictures, first.hands)
+    assert (task.folder / 'hands.npz').stat().st_mtime_ns == written
+
+
+def test_results_of_another_run_are_kept_unless_told(video, tmp_path):
+    folder = tmp_path / 'out'
+    track_input(Task(video, folder, options(outputs=('npz',))))
+    (folder / 'notes.txt').write_text('mine')
+    other = options(outputs=('npz',), side='left')
+    with pytest.raises(OfflineError, match="another run .side was 'right', is 'left'.*--overwrite"):
+        track_input(Task(video, folder, other))
+    track_input(Task(video, folder, other, overwrite=True))
+    assert set(np.load(folder / 'hands.npz')['side']) == {'left'}
+    assert (folder / 'notes.txt').read_text() == 'mine'
+
+
+def test_an_unfinished_run_with_other_settings_is_refused(video, tmp_path):
+    with pytest.raises(Interrupted):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))), interrupt_at([20]))
+    with pytest.raises(OfflineError, match='fov was 60.0, is 70.0'):
+        track_input(Task(video, tmp_path, options(outputs=('npz',), fov=70.0)))
+
+
+def test_a_changed_input_is_refused(tmp_path):
+    video = write_video(tmp_path / 'clip.avi')
+    with pytest.raises(Interrupted):
+        track_input(Task(video, tmp_path / 'out', options(outputs=('npz',))), interrupt_at([20]))
+    write_video(video, COUNT + 4)
+    with pytest.raises(OfflineError, match='size was .*, is'):
+        track_input(Task(video, tmp_path / 'out', options(outputs=('npz',))))
+
+
+def test_files_of_no_run_are_not_overwritten(video, tmp_path):
+    (tmp_path / 'hands.csv').write_text('mine')
+    with pytest.raises(OfflineError, match='holds hands.csv, of no run'):
+        track_input(Task(video, tmp_path, options()))
+    assert (tmp_path / 'hands.csv').read_text() == 'mine'
+
+
+def test_a_damaged_state_is_told(video, tmp_path):
+    with pytest.raises(Interrupted):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))), interrupt_at([20]))
+    state = tmp_path / WORK / 'state.json'
+    content = json.loads(state.read_text())
+    state.write_text(json.dumps(content | {'memory': 'gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjAVmYWxzZZSFlFKULg=='}))
+    with pytest.raises(ValueError, match=r'memory of a tracker cannot be read: posix\.system'):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))))
+    state.write_text('{')
+    with pytest.raises(OfflineError, match='state.json cannot be read.*--overwrite'):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))))
+
+
+def test_a_cut_off_recording_keeps_what_was_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr('minimal_hand_core.recording.writer.FLUSH_PERIOD', 0.0)  # a chunk per message
+    bag, cut = write_bag(tmp_path / 'whole.mcap'), tmp_path / 'cut.mcap'
+    cut.write_bytes(bag.read_bytes()[: int(0.6 * bag.stat().st_size)])
+    task = Task(cut, tmp_path / 'out', options(outputs=('npz',)))
+    outcome = track_input(task)
+    assert 'cut off or damaged' in outcome.fault
+    assert COUNT > outcome.pictures == len(np.load(task.folder / 'hands.npz')['uv']) > 10
+    assert 'cut off' in track_input(task).fault, 'nor is it whole the second time'
+
+
+def test_no_hand_in_the_whole_video(tmp_path):
+    folder = tmp_path / 'empty'
+    write_folder(folder, 0)
+    for number in range(10):
+        cv2.imwrite(str(folder / f'{number}.png'), np.full((240, 320, 3), 90, np.uint8))
+    outcome = track_input(Task(folder, tmp_path / 'out', options(meshes='obj')))
+    assert not outcome.fault and 'no right hand was seen in 10 pictures' in outcome.notes
+    assert len(rows_of(tmp_path / 'out' / 'hands.csv')) == len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == 10
+    assert sum(topic == '/hand/pose' for topic, *_ in messages(tmp_path / 'out' / 'hands.mcap')) == 10
+
+
+def test_unreadable_pictures_are_named_and_left_out(tmp_path):
+    folder = write_folder(tmp_path / 'pictures')
+    for number in (0, 9, *range(16, 24)):
+        (folder / f'{number:04d}.png').write_bytes(b'no picture')
+    whole, resumed = (Task(folder, tmp_path / name, options()) for name in ('whole', 'resumed'))
+    outcome = track_input(whole)
+    assert f'10 of {COUNT} pictures could not be read' in outcome.fault and '0000.png' in outcome.fault
+    assert len(np.load(whole.folder / 'hands.npz')['uv']) == COUNT - 10
+    track_through(resumed, interrupt_at((13, 22)))
+    assert_same_results(whole.folder, resumed.folder)
+
+
+@pytest.mark.parametrize('form', ['obj', 'glb'])
+def test_meshes(video, tmp_path, form):
+    every = Task(video, tmp_path / 'all', options(outputs=(), meshes=form))
+    best = Task(video, tmp_path / 'best', options(outputs=('npz',), meshes=form, mesh_pictures='best'))
+    outcome = track_input(every)
+    files = [file.name for file in sorted((every.folder / 'meshes').iterdir())]
+    assert len(files) == dict(outcome.hands)['right'] and files[0].startswith('right_0000')
+    track_input(best)
+    (chosen,) = (best.folder / 'meshes').iterdir()
+    table = np.load(best.folder / 'hands.npz')
+    assert chosen.name == f'right_{np.where(table["valid"], table["score"], -1).argmax():08d}.{form}'
+    if form == 'obj':
+        lines = [line.split() for line in chosen.read_text().splitlines()]
+        vertices = np.array([line[1:] for line in lines if line[0] == 'v'], float)
+        one = [line.split() for line in (every.folder / 'meshes' / chosen.name).read_text().splitlines()]
+        assert np.allclose(vertices, np.array([line[1:] for line in one if line[0] == 'v'], float), atol=2e-5)
+        wrist = table['wrist_position'][table['picture'] == int(chosen.stem[-8:])][0]
+        assert np.linalg.norm(vertices - wrist, axis=1).min() < 0.03
+    else:
+        assert chosen.read_bytes()[:4] == b'glTF'
+
+
+def test_pictures_of_several_sizes_fit_one_film(tmp_path):
+    folder = write_folder(tmp_path / 'pictures', 6)
+    cv2.imwrite(str(folder / '0003.png'), np.full((120, 400, 3), 50, np.uint8))
+    track_input(Task(folder, tmp_path / 'out', options()))
+    assert [picture.shape for picture in pictures_of(tmp_path / 'out' / 'hands.mp4')] == [(240, 320, 3)] * 6
+
+
+def test_without_intrinsics_hands_are_relative_to_the_wrist(video, tmp_path):
+    track_input(Task(video, tmp_path, options(fov=0.0)))
+    table = np.load(tmp_path / 'hands.npz')
+    assert table['valid'].any() and not table['metric'].any() and np.isnan(table['wrist_position']).all()
+    assert '/tf' not in {topic for topic, *_ in messages(tmp_path / 'hands.mcap')}
+    assert len(pictures_of(tmp_path / 'hands.mp4')) == COUNT
+
+
+def test_a_mirrored_picture_is_drawn_as_it_is(video, tmp_path, monkeypatch):
+    """The skeleton of the film lies on the hand of the picture, whichever way that is flipped."""
+    drawn = {}
+
+    def note(picture, uv, *_):
+        drawn.setdefault(mirrored, []).append(uv)
+
+    monkeypatch.setattr(film, 'draw_skeleton', note)
+    for mirrored, side in ((False, 'right'), (True, 'left')):
+        config = options().tracker
+        config = type(config)(**{**vars(config), 'mirrored': mirrored, 'side': side})
+        settings = options(outputs=('npz', 'mp4'), side=side)
+        settings = type(settings)(**{**vars(settings), 'tracker': config})
+        track_input(Task(video, tmp_path / side, settings))
+        table = np.load(tmp_path / side / 'hands.npz')
+        seen = table['uv'][table['valid']].mean(axis=1)
+        assert np.abs(np.array(drawn[mirrored]).mean(axis=1) - seen).max() < 15
+
+
+def test_an_input_can_be_entered_anywhere(video, bag, tmp_path):
+    for path in (video, bag, write_folder(tmp_path / 'pictures', 12)):
+        source = open_input(path, options())
+        whole = list(source.frames())
+        assert len(whole) == source.count
+        for start in (1, 7, len(whole) - 1, len(whole)):
+            rest = list(source.frames(start))
+            assert [(frame.number, frame.stamp) for frame in rest] == [(f.number, f.stamp) for f in whole[start:]]
+            assert all(np.array_equal(a.image, b.image) for a, b in zip(rest, whole[start:]))
+
+
+def test_inputs_that_are_none(tmp_path):
+    (tmp_path / 'nothing').mkdir()
+    (tmp_path / 'text.mp4').write_text('no video')
+    (tmp_path / 'text.mcap').write_text('no recording')
+    for name, message in (
+        ('missing.mp4', 'does not exist'),
+        ('nothing', 'holds no picture'),
+        ('text.mp4', 'no video, bag or picture of a known format'),
+        ('text.mcap', 'no MCAP file'),
+    ):
+        with pytest.raises(OfflineError, match=message):
+            track_input(Task(tmp_path / name, tmp_path / 'out', options()))
+        assert not (tmp_path / 'out' / 'summary.json').exists()
+
+
+def test_a_video_without_pictures(tmp_path):
+    path = tmp_path / 'none.avi'
+    cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 30, (320, 240)).release()
+    with pytest.raises(OfflineError, match='none.avi'):
+        track_input(Task(path, tmp_path / 'out', options()))
+
+
+def test_a_video_that_is_cut_off(video, tmp_path):
+    cut = tmp_path / 'cut.avi'
+    cut.write_bytes(video.read_bytes()[: int(0.5 * video.stat().st_size)])
+    outcome = track_input(Task(cut, tmp_path / 'out', options()))
+    assert 'cut off' in outcome.fault and 0 < outcome.pictures < COUNT
+    assert len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == outcome.pictures
+
+
+def test_bad_options_are_named():
+    for bad, message in (
+        ({'outputs': ('avi',)}, "output is 'avi'"),
+        ({'outputs': ()}, 'no output is asked for'),
+        ({'side': 'upper'}, "side is 'upper'"),
+        ({'meshes': 'stl'}, "meshes is 'stl'"),
+        ({'chunk': 0}, 'chunk is 0'),
+        ({'fov': 200.0}, 'field of view is 200.0'),
+        ({'camera_info': '/missing.yaml'}, 'missing.yaml cannot be read'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            options(**bad)
