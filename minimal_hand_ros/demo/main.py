@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import rclpy
@@ -17,12 +17,14 @@ from rclpy.signals import SignalHandlerOptions
 
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.hand.skeleton import SIDES
+from minimal_hand_core.recording import is_recording
 from minimal_hand_core.tracking import PoseConfig, PoseEstimator
 from minimal_hand_ros.demo.film import FilmError, write_clip, write_sheet
 from minimal_hand_ros.demo.monitor import Monitor
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
 from minimal_hand_ros.demo.records import Figures, Record, figures
 from minimal_hand_ros.demo.report import progress_line, summary_lines
+from minimal_hand_ros.demo.view import View
 from minimal_hand_ros.files import shared_file
 from minimal_hand_ros.run import one_line
 
@@ -30,6 +32,8 @@ START_PATIENCE = 180.0
 """Seconds until the first picture has been looked at; the very first start compiles the renderer."""
 RECENT = 2.0
 """Seconds that the progress line looks back."""
+KEEP_PERIOD = 0.5
+"""Seconds between two looks at the nodes that are kept."""
 MAX_WARNINGS = 5
 _DOMAINS = range(10, 100)
 
@@ -45,8 +49,18 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        records, counts, warnings = _watch(options)
-        return _report(options, folder, records, counts, warnings)
+        with NodeGroup() as group:
+            try:
+                view = _start(group, options)
+                records, counts = _watch(group, view, options)
+                if not options.keep:
+                    _undisturbed(group.stop)
+                code = _report(options, folder, records, counts, group.warnings())
+                if options.keep:
+                    _keep(group, view)
+            finally:
+                _undisturbed(group.stop)
+        return code
     except KeyboardInterrupt:
         print('\nstopped')
         return 130
@@ -63,7 +77,9 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
         prog='demo',
         description='Track a rendered, filmed or live hand with the nodes of minimal_hand_ros, and show it.',
     )
-    parser.add_argument('--source', default='rendered', help="'rendered', a webcam's index, a picture, folder or video")
+    parser.add_argument(
+        '--source', default='rendered', help="'rendered', a webcam's index, a picture, folder, video or recording"
+    )
     parser.add_argument('--duration', type=_seconds, default=20.0, help='seconds, counted from the first result')
     parser.add_argument('--output', default='demo_output', help='folder for clip and contact sheet')
     parser.add_argument('--side', choices=SIDES, default='right', help='which hand')
@@ -76,6 +92,8 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
         '--hold', type=int, default=5, help='how often each picture of a folder is shown; 1 for a sequence'
     )
     parser.add_argument('--composed', action='store_true', help='all stages in one process')
+    parser.add_argument('--keep', action='store_true', help='go on after the report, until Ctrl-C')
+    parser.add_argument('--no-viewer', action='store_true', help='no view in the browser')
     parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
     return parser.parse_args(args)
 
@@ -90,7 +108,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _start(group: NodeGroup, options: argparse.Namespace) -> None:
+def _start(group: NodeGroup, options: argparse.Namespace) -> View | None:
+    """Start the nodes, and the view unless it is not wanted."""
     hand: dict[str, object] = {'side': options.side, 'model': options.model}
     measured = dict(hand)
     if options.source == 'rendered':
@@ -99,7 +118,7 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> None:
     network = {'side': options.side, 'weights': options.weights, 'backend': options.backend}
     camera = {**hand, 'source': options.source, 'rate': options.rate, 'seed': options.seed}
     pose = dict(hand)
-    if Path(options.source).is_dir():
+    if Path(options.source).is_dir() and not is_recording(options.source):
         # photos that have nothing to do with each other: time to find each hand, and none of the last one in it
         camera['hold'] = options.hold
         pose['filter'] = 'one_euro' if options.hold == 1 else 'none'
@@ -107,36 +126,62 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> None:
     group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
     if options.composed:
         group.start('tracker', 'minimal_hand_ros.tracker_node', {**measured, **network, **pose})
-        return
-    group.start('keypoint_node', 'minimal_hand_ros.keypoint_node', network)
-    group.start('shape_server', 'minimal_hand_ros.shape_server', measured)
-    group.start('ik_node', 'minimal_hand_ros.ik_node', pose)
+    else:
+        group.start('keypoint_node', 'minimal_hand_ros.keypoint_node', network)
+        group.start('shape_server', 'minimal_hand_ros.shape_server', measured)
+        group.start('ik_node', 'minimal_hand_ros.ik_node', pose)
+    if options.no_viewer:
+        return None
+    return View(group.start('viewer', 'minimal_hand_ros.viewer_node', {**hand, 'port': 0}, vital=False))
 
 
-def _watch(options: argparse.Namespace) -> tuple[list[Record], dict[str, int], list[str]]:
-    """Run the nodes for the duration; returns records, messages per topic and what the nodes warned of."""
-    with NodeGroup() as group:
-        _start(group, options)
-        names = ', '.join(node.name for node in group.nodes)
-        print(f'started {names} on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, source {options.source}', flush=True)
-        # Ctrl-C stays a KeyboardInterrupt: see run.py for what rclpy would make of it
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        monitor = Monitor()
-        executor = SingleThreadedExecutor()
-        executor.add_node(monitor)
-        try:
-            _spin(executor, monitor, group, options.duration)
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            executor.shutdown()
-            monitor.destroy_node()
-            rclpy.try_shutdown()
-            group.stop()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        return monitor.records(), dict(monitor.counts), group.warnings()
+def _watch(group: NodeGroup, view: View | None, options: argparse.Namespace) -> tuple[list[Record], dict[str, int]]:
+    """Listen to the nodes for the duration; returns records and messages per topic."""
+    names = ', '.join(node.name for node in group.nodes)
+    print(f'started {names} on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, source {options.source}', flush=True)
+    # Ctrl-C stays a KeyboardInterrupt: see run.py for what rclpy would make of it
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    monitor = Monitor()
+    executor = SingleThreadedExecutor()
+    executor.add_node(monitor)
+
+    def end() -> None:
+        executor.shutdown()
+        monitor.destroy_node()
+        rclpy.try_shutdown()
+
+    try:
+        _spin(executor, monitor, group, view, options.duration)
+    finally:
+        _undisturbed(end)
+    return monitor.records(), dict(monitor.counts)
 
 
-def _spin(executor: SingleThreadedExecutor, monitor: Monitor, group: NodeGroup, duration: float) -> None:
+def _undisturbed(action: Callable[[], None]) -> None:
+    """Do something to its end, whatever Ctrl-C is pressed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        action()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _keep(group: NodeGroup, view: View | None) -> None:
+    """Let the nodes go on until Ctrl-C."""
+    where = f', seen at {view.address}' if view is not None and view.address else ''
+    print(f'going on{where}; Ctrl-C ends it', flush=True)
+    try:
+        while True:
+            group.check()
+            _tell(view, refreshed=False)
+            time.sleep(KEEP_PERIOD)
+    except KeyboardInterrupt:
+        print('\nstopped')
+
+
+def _spin(
+    executor: SingleThreadedExecutor, monitor: Monitor, group: NodeGroup, view: View | None, duration: float
+) -> None:
     """Listen until `duration` seconds after the first result, keeping the progress line up to date."""
     refreshed = sys.stdout.isatty()
     period = 0.2 if refreshed else 1.0
@@ -155,11 +200,21 @@ def _spin(executor: SingleThreadedExecutor, monitor: Monitor, group: NodeGroup, 
                 )
         if now >= next_line:
             group.check()
+            _tell(view, refreshed)
             next_line = now + period
             recent = figures(monitor.records(newer_than=time.time_ns() - int(RECENT * 1e9)))
             _show(progress_line(now - (first if first is not None else began), recent), refreshed)
     if refreshed:
         print()
+
+
+def _tell(view: View | None, refreshed: bool) -> None:
+    """Print what is new of the view, above the line that is refreshed."""
+    line = view.news() if view is not None else None
+    if line is not None:
+        _show(line, refreshed)
+        if refreshed:
+            print()
 
 
 def _show(line: str, refreshed: bool) -> None:

@@ -11,6 +11,8 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 
+from minimal_hand_ros.parameters import yaml_value
+
 _REMEMBERED_LINES = 40
 _PATIENCE = 10.0
 _PR_SET_PDEATHSIG = 1
@@ -28,6 +30,10 @@ class NodeProcess:
         module: Python module that is run.
         parameters: ROS parameters.
         environment: what to add to this process's environment.
+
+    Attributes:
+        name: its name.
+        lines: the last ones it wrote.
     """
 
     def __init__(
@@ -58,12 +64,19 @@ class NodeProcess:
         """Of the process."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is running no more; then `lines` are complete."""
+        if self._process.poll() is None:
+            return False
+        self._reader.join(_PATIENCE)
+        return True
+
     def check(self) -> None:
         """Raise NodeDied unless it is running."""
-        code = self._process.poll()
-        if code is None:
+        if not self.ended:
             return
-        self._reader.join(_PATIENCE)
+        code = self._process.returncode
         said = '\n'.join(f'    {line}' for line in list(self.lines)[-10:]) or '    (nothing)'
         raise NodeDied(f'{self.name} ended with exit code {code}; its last lines were\n{said}')
 
@@ -92,6 +105,7 @@ class NodeGroup:
 
     def __init__(self) -> None:
         self.nodes: list[NodeProcess] = []
+        self._vital: list[NodeProcess] = []
 
     def start(
         self,
@@ -99,13 +113,19 @@ class NodeGroup:
         module: str,
         parameters: Mapping[str, object],
         environment: Mapping[str, str] | None = None,
-    ) -> None:
-        """Start one more; see NodeProcess."""
-        self.nodes.append(NodeProcess(executable, module, parameters, environment or {}))
+        *,
+        vital: bool = True,
+    ) -> NodeProcess:
+        """Start one more, see NodeProcess; the group can do without one that is not vital."""
+        node = NodeProcess(executable, module, parameters, environment or {})
+        self.nodes.append(node)
+        if vital:
+            self._vital.append(node)
+        return node
 
     def check(self) -> None:
-        """Raise NodeDied if one of them has ended."""
-        for node in self.nodes:
+        """Raise NodeDied if a vital one has ended."""
+        for node in self._vital:
             node.check()
 
     def warnings(self) -> list[str]:
@@ -130,13 +150,3 @@ class NodeGroup:
 def _die_with_parent() -> None:
     """In the child, before it runs: have the kernel end it if the demo is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def yaml_value(value: object) -> str:
-    """A parameter's value as `-p name:=value` takes it."""
-    if isinstance(value, bool):
-        return 'true' if value else 'false'
-    if isinstance(value, (int, float)):
-        return str(value)
-    # quoted, so that a webcam's index, a path with blanks or 'yes' stays a text
-    return "'" + str(value).replace("'", "''") + "'"

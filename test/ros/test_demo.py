@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
+import webbrowser
 from pathlib import Path
 
 import cv2
@@ -20,6 +23,7 @@ from minimal_hand_ros.demo.film import write_clip, write_sheet  # noqa: E402
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup  # noqa: E402
 from minimal_hand_ros.demo.records import Record, figures  # noqa: E402
 from minimal_hand_ros.demo.report import progress_line, summary_lines  # noqa: E402
+from minimal_hand_ros.demo.view import View  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,18 +156,91 @@ def children() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize('composed', [True, False], ids=['composed', 'four-nodes'])
-def test_the_whole_demo(tmp_path: Path, composed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
-    options = ['--composed'] if composed else []
-    done = run_demo('--duration', '4', '--rate', '10', '--output', str(tmp_path), *options)
-    assert done.returncode == 0, done.stdout
+def check_demo(output: str, folder: Path) -> None:
     for part in ('picture→TF', 'mm', 'px', 'clip.mp4', 'contact_sheet.png', 'hand/markers', 'hand/joint_states'):
-        assert part in done.stdout, done.stdout
-    assert 'Traceback' not in done.stdout
-    assert (tmp_path / 'clip.mp4').stat().st_size > 10_000
-    assert cv2.imread(str(tmp_path / 'contact_sheet.png')) is not None
+        assert part in output, output
+    assert 'Traceback' not in output
+    assert (folder / 'clip.mp4').stat().st_size > 10_000
+    assert cv2.imread(str(folder / 'contact_sheet.png')) is not None
     assert not children()
+
+
+def test_the_whole_demo_with_four_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
+    done = run_demo('--duration', '4', '--rate', '10', '--output', str(tmp_path), '--no-viewer')
+    assert done.returncode == 0, done.stdout
+    check_demo(done.stdout, tmp_path)
+    assert 'viewer' not in done.stdout
+
+
+def test_the_whole_demo_with_its_view_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('viser', reason='viser is not installed: extra [viewer]')
+    monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
+    options = ['--duration', '4', '--rate', '10', '--output', str(tmp_path), '--composed', '--keep']
+    demo = subprocess.Popen(
+        [sys.executable, '-m', 'minimal_hand_ros.demo', *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert demo.stdout is not None
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        text = ''.join(lines)
+        address = re.search(r'^view +(http://localhost:\d+)$', text, re.MULTILINE)
+        if address and 'Ctrl-C ends it' in text:
+            break
+    assert address, ''.join(lines)
+    with urllib.request.urlopen(address[1], timeout=60) as page:
+        assert b'<html' in page.read()
+    demo.send_signal(signal.SIGINT)
+    lines.append(demo.communicate(timeout=280)[0])
+    assert demo.returncode == 0, ''.join(lines)
+    check_demo(''.join(lines), tmp_path)
+
+
+class FakeNode:
+    """As much of a NodeProcess as the view looks at."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.ended = False
+
+
+def test_the_address_of_the_view_is_told_once_and_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, 'open', opened.append)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
+    for display in ('', ':0'):
+        monkeypatch.setenv('DISPLAY', display)
+        node = FakeNode()
+        view = View(node)
+        assert view.news() is None and view.address is None
+        node.lines.append('[INFO] [1.0] [viewer]: ready: open http://localhost:8081 in a browser')
+        assert view.news() == 'view       http://localhost:8081' and view.address == 'http://localhost:8081'
+        assert view.news() is None
+        assert opened == (['http://localhost:8081'] if display else []), 'no screen, no browser'
+        node.lines.append('error: viewer: all is lost')
+        node.ended = True
+        assert view.news() == 'no view    all is lost' and view.address is None
+        assert view.news() is None
+
+
+def test_the_demo_does_without_a_viewer_that_dies() -> None:
+    with NodeGroup() as group:
+        view = View(
+            group.start('viewer', 'minimal_hand_ros.viewer_node', {'host': '192.0.2.1', 'port': 0}, vital=False)
+        )
+        group.nodes[0]._process.wait(180)
+        assert view.news() == (
+            "no view    host '192.0.2.1' is none of this machine (Cannot assign requested address): "
+            'give 127.0.0.1, or 0.0.0.0 for all'
+        )
+        group.check()
 
 
 def test_a_source_that_does_not_exist_ends_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
