@@ -5,7 +5,11 @@
 All are lifecycle nodes; they start by themselves unless autostart:=false.
 
 Either four nodes (camera_node, keypoint_node, shape_server, ik_node) or, with composed:=true, camera_node and `tracker`
-with all stages in one process. Give source:='' when a camera driver of your own publishes image_raw and camera_info.
+with all stages in one process. Pictures of another driver, or of a bag, are named instead of a source:
+
+    ros2 launch minimal_hand_ros tracker.launch.py image_topic:=/camera/color/image_raw rviz:=true
+
+then no camera_node is started. Without both (source:='') pictures are awaited on image_raw.
 """
 
 from pathlib import Path
@@ -26,8 +30,12 @@ ARGUMENTS = (
     (
         'source',
         'rendered',
-        "'rendered', a webcam's index, a picture, a folder of pictures or a video; '' = no camera_node",
+        "'rendered', a webcam's index, a picture, a folder of pictures, a video or a recording; '' = no camera_node",
     ),
+    ('image_topic', '', 'pictures of another driver, instead of a source; no camera_node is started'),
+    ('camera_info_topic', '', 'their intrinsics; empty = camera_info beside image_topic'),
+    ('depth_topic', 'depth/image_raw', 'depth pictures for depth:=registered'),
+    ('depth', 'off', "'registered' = take the range from depth_topic, which is registered to the pictures"),
     ('side', 'right', "'right', 'left', or 'both': two hands, with topics right_hand/… and left_hand/…"),
     ('mirrored', 'false', 'pictures are flipped left to right, as those of many selfie cameras'),
     ('model', 'open', "hand model: 'open' or the path of a .npz or MANO .pkl"),
@@ -48,9 +56,16 @@ ARGUMENTS = (
     ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
     ('composed', 'false', 'all stages in one process'),
+    ('use_sim_time', 'false', 'take the time from /clock, as for ros2 bag play --clock'),
     ('retarget', '', 'retargeting file of a robot to drive, see config/retarget/; empty = none'),
     ('autostart', 'true', 'configure and activate the nodes; false = wait for a lifecycle manager'),
     ('rviz', 'false', 'show picture, TF and markers in RViz'),
+    ('viewer', 'false', 'show the hand in a web browser; the log says at which address'),
+    (
+        'record',
+        '',
+        'file.mcap to record pictures and all outputs to, or a folder for one named by the time; empty = none',
+    ),
 )
 
 # executable: the launch arguments that are its parameters
@@ -58,7 +73,7 @@ CAMERA = {'camera_node': ('source', 'side', 'model', 'camera_info')}
 SEPARATE = {
     'keypoint_node': ('side', 'mirrored', 'weights', 'backend', 'transport', 'reliability'),
     'shape_server': ('side', 'model', 'hand_length', 'shape_method', 'shape_weights'),
-    'ik_node': ('side', 'mirrored', 'model', 'pose_method', 'pose_weights'),
+    'ik_node': ('side', 'mirrored', 'model', 'depth', 'pose_method', 'pose_weights'),
 }
 COMPOSED = {
     'tracker': (
@@ -69,6 +84,7 @@ COMPOSED = {
         'backend',
         'transport',
         'reliability',
+        'depth',
         'hand_length',
         'shape_method',
         'shape_weights',
@@ -86,7 +102,9 @@ PARAMETERS = {
     'retarget': 'config',
 }
 NUMBERS = ('hand_length',)
-FLAGS = ('mirrored', 'autostart')
+FLAGS = ('mirrored', 'autostart', 'use_sim_time')
+# what every node is told
+COMMON = ('autostart', 'use_sim_time')
 # nodes that are for one hand each, and what carries a hand's name when there are two of them
 PER_HAND = ('shape_server', 'ik_node')
 HAND_TOPICS = ('keypoints', 'shape', 'pose', 'wrist', 'joint_states', 'markers')
@@ -109,7 +127,7 @@ def start_nodes(context) -> list[Node]:
     config = given['config'] or str(share / 'config' / 'tracker.yaml')
 
     wanted = dict(COMPOSED if is_true(given, 'composed') else SEPARATE)
-    if given['source']:
+    if given['source'] and not given['image_topic']:
         wanted = {**CAMERA, **wanted}
     nodes = []
     both = given['side'] == 'both'
@@ -117,10 +135,16 @@ def start_nodes(context) -> list[Node]:
         if both:
             raise ValueError("launch argument 'retarget' is for one hand: give side right or left")
         wanted['retarget'] = ('side', 'retarget')
+    if is_true(given, 'viewer'):
+        wanted['viewer'] = ('side', 'model')
+    if given['record'] or is_true(given, 'viewer'):  # which has a button for it
+        wanted['recorder'] = ('side', 'record')
     for executable, names in wanted.items():
-        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, 'autostart')}
+        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, *COMMON)}
         if both and executable in PER_HAND:
-            nodes += [one_of_both(executable, side, config, parameters) for side in ('right', 'left')]
+            nodes += [
+                one_of_both(executable, side, config, parameters, picture_topics(given)) for side in ('right', 'left')
+            ]
             continue
         environment = {}
         if executable == 'camera_node':
@@ -135,18 +159,39 @@ def start_nodes(context) -> list[Node]:
                 executable=executable,
                 name=executable,
                 parameters=[config, parameters],
+                remappings=picture_topics(given),
                 additional_env=environment,
                 output='screen',
             )
         )
     if is_true(given, 'rviz'):
         nodes.append(
-            Node(package='rviz2', executable='rviz2', arguments=['-d', str(share / 'config' / 'tracker.rviz')])
+            Node(
+                package='rviz2',
+                executable='rviz2',
+                arguments=['-d', str(share / 'config' / 'tracker.rviz'), '-f', given['camera_frame']],
+                parameters=[{'use_sim_time': typed('use_sim_time', given['use_sim_time'])}],
+                remappings=picture_topics(given),
+            )
         )
     return nodes
 
 
-def one_of_both(executable: str, side: str, config: str, parameters: dict) -> Node:
+def picture_topics(given: dict[str, str]) -> list[tuple[str, str]]:
+    """Remappings of the topics that come from the camera: its pictures, their intrinsics, its depth."""
+    remappings = [('depth/image_raw', given['depth_topic'])]
+    pictures = given['image_topic']
+    if pictures:
+        # where image_transport and every driver have it: beside the pictures
+        beside = pictures.rpartition('/')[0] + '/camera_info' if '/' in pictures else 'camera_info'
+        remappings += [('image_raw', pictures), ('image_raw/compressed', f'{pictures}/compressed')]
+        remappings += [('camera_info', given['camera_info_topic'] or beside)]
+    elif given['camera_info_topic']:
+        remappings += [('camera_info', given['camera_info_topic'])]
+    return [(ours, theirs) for ours, theirs in remappings if ours != theirs]
+
+
+def one_of_both(executable: str, side: str, config: str, parameters: dict, pictures: list[tuple[str, str]]) -> Node:
     """A node for one hand of two, called right_ik_node and so on."""
     # Its own name is not in the parameter file: the section of the executable is read here.
     sections = yaml.safe_load(Path(config).read_text(encoding='utf-8')) or {}
@@ -158,7 +203,7 @@ def one_of_both(executable: str, side: str, config: str, parameters: dict) -> No
         executable=executable,
         name=f'{side}_{executable}',
         parameters=[section, config, {**parameters, 'side': typed('side', side)}],
-        remappings=renamed,
+        remappings=[*renamed, *pictures],
         output='screen',
     )
 

@@ -30,6 +30,8 @@ LOADERS = {
     'ik_node': settings.load_ik_settings,
     'tracker': settings.load_tracker_settings,
     'retarget': settings.load_retarget_settings,
+    'viewer': settings.load_viewer_settings,
+    'recorder': settings.load_recorder_settings,
 }
 
 
@@ -133,6 +135,57 @@ def test_composed_without_a_camera(stand_ins: None) -> None:
     assert list(started({'source': '', 'composed': 'true'})) == ['tracker']
 
 
+EVERY_NODE = [{'composed': 'true'}, {'composed': 'false'}, {'side': 'both'}]
+
+
+@pytest.mark.parametrize('arguments', EVERY_NODE)
+def test_pictures_of_another_driver_take_the_place_of_the_camera(stand_ins: None, arguments: dict) -> None:
+    nodes = started({'image_topic': '/eye/color/image_raw', 'rviz': 'true', **arguments})
+    assert 'camera_node' not in nodes and len(nodes) >= 2
+    for name, node in nodes.items():
+        topics = dict(node.remappings)
+        assert topics['image_raw'] == '/eye/color/image_raw', name
+        assert topics['image_raw/compressed'] == '/eye/color/image_raw/compressed'
+        assert topics['camera_info'] == '/eye/color/camera_info'
+        assert 'depth/image_raw' not in topics
+    if arguments.get('side') == 'both':
+        assert ('hand/markers', 'left_hand/markers') in nodes['ik_node'].remappings
+
+
+@pytest.mark.parametrize(
+    ('given', 'info'),
+    [
+        ({'image_topic': 'picture'}, 'camera_info'),
+        ({'image_topic': 'picture', 'camera_info_topic': '/k'}, '/k'),
+        ({'image_topic': '/picture'}, '/camera_info'),
+        ({'camera_info_topic': '/k', 'source': ''}, '/k'),
+    ],
+)
+def test_intrinsics_are_beside_the_pictures_or_where_they_are_said_to_be(
+    stand_ins: None, given: dict, info: str
+) -> None:
+    topics = dict(started(given)['keypoint_node'].remappings)
+    assert topics.get('camera_info', 'camera_info') == info
+    assert topics.get('image_raw') == given.get('image_topic')
+
+
+@pytest.mark.parametrize(('composed', 'executable'), [('false', 'ik_node'), ('true', 'tracker')])
+def test_depth_of_another_driver(stand_ins: None, composed: str, executable: str) -> None:
+    arguments = {'image_topic': '/i', 'depth': 'registered', 'depth_topic': '/aligned', 'composed': composed}
+    node = started(arguments)[executable]
+    assert node.parameters[1]['depth'].args == ('registered',)
+    assert dict(node.remappings)['depth/image_raw'] == '/aligned'
+
+
+@pytest.mark.parametrize('arguments', EVERY_NODE)
+def test_all_take_their_time_from_the_bag(stand_ins: None, arguments: dict) -> None:
+    nodes = started({'use_sim_time': 'true', 'rviz': 'true', 'retarget': '', **arguments})
+    for name, node in nodes.items():
+        flag = node.parameters[-1]['use_sim_time']
+        assert flag.args == (True,) and flag.value_type is bool, name
+    assert started({})['ik_node'].parameters[-1]['use_sim_time'].args == (False,)
+
+
 def test_a_robot_is_driven_where_there_is_a_file_for_it(stand_ins: None) -> None:
     assert 'retarget' not in started({})
     for composed in ('false', 'true'):
@@ -159,9 +212,26 @@ def test_the_picture_subscription_is_an_argument(stand_ins: None, composed: str,
     assert parameters['transport'].args == ('auto',) and parameters['reliability'].args == ('best_effort',)
 
 
+def test_recording_is_an_argument(stand_ins: None) -> None:
+    assert 'recorder' not in started({})
+    recorder = started({'record': 'hand.mcap', 'side': 'both'})['recorder']
+    assert recorder.parameters[1]['record'].args == ('hand.mcap',) and recorder.parameters[1]['side'].args == ('both',)
+    # for its button
+    assert started({'viewer': 'true'})['recorder'].parameters[1]['record'].args == ('',)
+
+
+def test_the_view_in_the_browser_is_started_when_asked_for(stand_ins: None) -> None:
+    assert 'viewer' not in started({})
+    nodes = started({'viewer': 'true', 'side': 'both', 'model': 'MANO_RIGHT.pkl'})
+    config, given = nodes['viewer'].parameters
+    assert Path(config) == CONFIG / 'tracker.yaml'
+    assert given['side'].args == ('both',) and given['model'].args == ('MANO_RIGHT.pkl',)
+
+
 def test_rviz_comes_with_its_configuration(stand_ins: None) -> None:
-    nodes = started({'rviz': 'true'})
-    assert Path(nodes['rviz2'].arguments[1]).is_file()
+    arguments = started({'rviz': 'true', 'camera_frame': 'eye'})['rviz2'].arguments
+    assert arguments[0] == '-d' and Path(arguments[1]).is_file()
+    assert arguments[2:] == ['-f', 'eye'], 'RViz has to show things in the frame of the pictures'
 
 
 def test_an_argument_that_cannot_be_is_named(stand_ins: None) -> None:
@@ -221,16 +291,6 @@ def test_parameter_file_holds_the_defaults() -> None:
             node.destroy_node()
     finally:
         rclpy.shutdown(context=context)
-
-
-def test_rviz_shows_picture_transforms_and_hand_in_the_camera_frame() -> None:
-    content = yaml.safe_load((CONFIG / 'tracker.rviz').read_text())
-    manager = content['Visualization Manager']
-    assert manager['Global Options']['Fixed Frame'] == settings.DEFAULT_FRAME
-    shown = {display['Class']: display for display in manager['Displays']}
-    assert shown['rviz_default_plugins/MarkerArray']['Topic']['Value'] == 'hand/markers'
-    assert shown['rviz_default_plugins/Image']['Topic']['Value'] == 'hand/debug_image'
-    assert shown['rviz_default_plugins/TF']['Enabled']
 
 
 def test_shared_memory_segment_is_larger_than_a_picture() -> None:
