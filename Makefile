@@ -10,6 +10,10 @@ SOAK_ARGS ?=
 PYTEST_ARGS ?=
 # The same for the benchmarks, such as BENCH_ARGS='-k detnet'.
 BENCH_ARGS ?=
+# MEDIAPIPE=1 times MediaPipe Hands beside the tracker, in an environment of its own in .cache/.
+MEDIAPIPE ?=
+# What bench-check compares with: this, or the bench.json of another run.
+BASELINE ?= benchmarks/baseline.json
 
 RUN := .venv/bin/python
 
@@ -17,7 +21,7 @@ RUN := .venv/bin/python
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo soak test bench lint format clean
+.PHONY: help setup demo soak test bench bench-check docs lint format clean
 
 help:
 	@echo 'make demo     track a rendered hand for $(or $(DURATION),20) s and compare with its truth; writes demo_output/'
@@ -26,6 +30,9 @@ help:
 	@echo '              SOAK_ARGS=--help'
 	@echo 'make test     linters, types and all tests; PYTEST_ARGS="-k crop"'
 	@echo 'make bench    our methods timed beside the peer'\''s; prints a table and writes bench_output/; BENCH_ARGS="-k aik"'
+	@echo '              MEDIAPIPE=1 adds MediaPipe Hands (1 GB, once)'
+	@echo 'make bench-check  compares that run with benchmarks/baseline.json; fails when a ratio became 20 % worse; BASELINE='
+	@echo 'make docs     the documentation as a site, site/index.html; warnings are errors'
 	@echo 'make lint     ruff and mypy alone'
 	@echo 'make format   let ruff rewrite what it can'
 	@echo 'make setup    only make .venv (PYTHON=python3.11 chooses the interpreter)'
@@ -49,7 +56,15 @@ bench: setup
 	@mkdir -p bench_output && rm -f bench_output/bench.json
 	@$(RUN) -m pytest benchmarks --benchmark-timer=time.process_time --benchmark-columns=median,min,max,rounds \
 	  --benchmark-json=bench_output/bench.json $(BENCH_ARGS); status=$$?; \
+	  if [ -n '$(MEDIAPIPE)' ]; then $(RUN) -m benchmarks.mediapipe_hands bench_output/bench.json || status=$$?; fi; \
 	  $(RUN) -m benchmarks.table bench_output/bench.json && exit $$status
+
+bench-check: setup
+	@$(RUN) -m benchmarks.check '$(BASELINE)' bench_output/bench.json
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+	@echo 'site/index.html; to search in it: $(RUN) -m mkdocs serve'
 
 lint: setup
 	@$(RUN) -m ruff check .

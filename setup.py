@@ -49,7 +49,8 @@ setup(
     data_files=shared_files(),
     install_requires=requirements('runtime'),
     extras_require={
-        name: requirements(name) for name in ('ros', 'openvino', 'training', 'plots', 'retarget', 'test', 'tools')
+        name: requirements(name)
+        for name in ('ros', 'openvino', 'training', 'plots', 'retarget', 'viewer', 'ray', 'docs', 'test', 'tools')
     },
     # Makes the wheel one for this platform and runs build_ext; there is no source file to compile.
     ext_modules=[Extension(interfaces.NAME, [])],

@@ -9,8 +9,9 @@ Subscribes:
 Publishes:
     robot/joint_commands  sensor_msgs/JointState     positions, at `rate`, while the robot is moved or held
     ~/state               std_msgs/String (latched)  why the robot moves or does not, at every change
+    /diagnostics          diagnostic_msgs/DiagnosticArray  how the node is, once per second
 
-Serves:
+Services:
     ~/enable              std_srvs/SetBool           allow motion, which presses the switch once as well, or forbid it
 
 Parameters: see RetargetSettings in settings/retarget.py.

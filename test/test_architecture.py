@@ -28,7 +28,7 @@ ROS_PACKAGES = {
 # From a picture to a pose. Each may import those before it, none of those after it.
 LAYERS = ['hand', 'detnet', 'shape', 'pose', 'inference', 'tracking', 'robots']
 # Work with the finished layers; no layer may need them.
-TOOLS = ['data', 'training', 'evaluation']
+TOOLS = ['data', 'recording', 'training', 'evaluation', 'viewing', 'offline']
 
 LONGEST = 400
 

@@ -17,14 +17,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERFACES = sorted([*(ROOT / 'msg').glob('*.msg'), *(ROOT / 'srv').glob('*.srv')])
-EXECUTABLES = {'camera_node', 'keypoint_node', 'shape_server', 'ik_node', 'tracker', 'retarget', 'demo'}
+EXECUTABLES = {'camera_node', 'keypoint_node', 'shape_server', 'ik_node', 'tracker', 'retarget', 'viewer', 'demo'}
 
 # The distribution, or ROS package, that brings a module, where the names differ; None: always there.
 PIP_NAMES = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml'}
 ROS_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'scipy': 'python3-scipy', 'yaml': 'python3-yaml'}
+ROS_NAMES |= {'tf2_ros': 'tf2_ros_py'}
 # Optional engines and readers, imported only where someone asks for them.
 OPTIONAL = {'onnxruntime', 'openvino', 'onnx', 'anny', 'matplotlib', 'tensorboard', 'mcap_ros2', 'rosbags'}
-OPTIONAL |= {'dex_retargeting'}
+OPTIONAL |= {'dex_retargeting', 'ray', 'viser', 'websockets'}
 
 
 def setup_cfg() -> configparser.ConfigParser:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders the open hand in 20 poses into one contact sheet, to check it by looking.
 
-Usage: python tools/render_open_hand_sheet.py [--source open|PATH] [--output docs/images/open_hand_poses.png]
+Usage: python tools/render_open_hand_sheet.py [--source open|PATH] [--output docs/images/open_hand_poses.jpg]
        python tools/render_open_hand_sheet.py --poses components --output components.png
 
 The second shows the mean pose from all sides, and what the first principal directions of its poses do.
@@ -190,12 +190,12 @@ def main() -> None:
     parser.add_argument('--source', default='open', help='"open" or a path, as for load_hand_model')
     parser.add_argument('--side', default='right', choices=('right', 'left'))
     parser.add_argument('--poses', default='gestures', choices=('gestures', 'components'))
-    parser.add_argument('--output', type=Path, default=ROOT / 'docs' / 'images' / 'open_hand_poses.png')
+    parser.add_argument('--output', type=Path, default=ROOT / 'docs' / 'images' / 'open_hand_poses.jpg')
     arguments = parser.parse_args()
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     draw_sheet = sheet if arguments.poses == 'gestures' else component_sheet
     image = draw_sheet(load_hand_model(arguments.source, arguments.side))
-    if not cv2.imwrite(str(arguments.output), image, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+    if not cv2.imwrite(str(arguments.output), image):
         raise SystemExit(f'cannot write {arguments.output}')
     print(f'{arguments.output}: {arguments.output.stat().st_size // 1024} kB')
 

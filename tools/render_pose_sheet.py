@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders what pose solvers make of noisy keypoints, side by side, to be judged by looking.
 
-Usage: python tools/render_pose_sheet.py [--noise 10] [--side right|left] [--output docs/images/pose_solvers.png]
+Usage: python tools/render_pose_sheet.py [--noise 10] [--side right|left] [--output docs/images/pose_solvers.jpg]
 
 A row is one hand: the truth, the noisy keypoints that the solvers are given, and their answers.
 """
@@ -83,7 +83,7 @@ def main() -> int:
     parser.add_argument('--noise', type=float, default=10.0, help='millimetres per coordinate')
     parser.add_argument('--side', choices=('right', 'left'), default='right')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--output', type=Path, default=ROOT / 'docs' / 'images' / 'pose_solvers.png')
+    parser.add_argument('--output', type=Path, default=ROOT / 'docs' / 'images' / 'pose_solvers.jpg')
     options = parser.parse_args()
     cv2.imwrite(str(options.output), sheet(options.noise, options.side, options.seed))
     print(options.output)

@@ -25,7 +25,7 @@ from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
 from rclpy.task import Future  # noqa: E402
 
-from minimal_hand_ros.demo.processes import yaml_value  # noqa: E402
+from minimal_hand_ros.parameters import yaml_value  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
@@ -242,9 +242,9 @@ class Peer:
         assert done.wait(PATIENCE)
         return task.result()
 
-    def listen(self, kind: type, topic: str, profile: Any = 10) -> Inbox:
+    def listen(self, kind: type, topic: str, profile: Any = 10, raw: bool = False) -> Inbox:
         inbox = Inbox(topic)
-        self._in_spinning_thread(lambda: self.node.create_subscription(kind, topic, inbox.put, profile))
+        self._in_spinning_thread(lambda: self.node.create_subscription(kind, topic, inbox.put, profile, raw=raw))
         return inbox
 
     def talk(self, kind: type, topic: str, profile: Any = 10, listeners: int = 1) -> Any:

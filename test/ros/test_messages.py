@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ import torch
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from minimal_hand_core.hand import axis_angle_to_matrix  # noqa: E402
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_NAMES, KEYPOINT_PARENTS  # noqa: E402
@@ -18,6 +22,7 @@ from minimal_hand_core.pose import ANGLE_NAMES  # noqa: E402
 from minimal_hand_core.shape import HandShape  # noqa: E402
 from minimal_hand_core.tracking import CameraError, CameraModel, HandState, Keypoints, NoHand  # noqa: E402
 from minimal_hand_ros import messages  # noqa: E402
+from minimal_hand_ros.transforms import HandTransforms  # noqa: E402
 
 HEADER = Header(stamp=Time(sec=12, nanosec=345_678_901), frame_id='camera')
 CAMERA = CameraModel(640, 480, np.array([[600.0, 0, 320], [0, 610, 240], [0, 0, 1]]), np.array([0.1, -0.2, 0, 0, 0.01]))
@@ -171,6 +176,15 @@ def test_transforms_lead_to_every_keypoint(state: HandState) -> None:
     for joint, k in enumerate(JOINT_KEYPOINTS):
         parent = poses[transforms[k].header.frame_id][1]
         np.testing.assert_allclose(poses[transforms[k].child_frame_id][1], parent @ state.rotations[joint], atol=1e-9)
+
+
+def test_serialized_transforms_are_the_same_message(state: HandState) -> None:
+    serializer = HandTransforms()
+    other = replace(state, keypoints_m=state.keypoints_m + 1, rotations=random_rotations(16, seed=3))
+    later = Header(stamp=Time(sec=2_000_000_000, nanosec=999_999_999), frame_id='another_camera')
+    for header, hand in ((HEADER, state), (HEADER, other), (later, state)):
+        found = deserialize_message(serializer.serialized(header, hand), TFMessage)
+        assert found == TFMessage(transforms=messages.transform_messages(header, hand))
 
 
 def test_joint_states_are_named_and_in_order() -> None:

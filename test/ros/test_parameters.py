@@ -12,7 +12,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from rclpy.node import Node  # noqa: E402
 
 from minimal_hand_ros import settings  # noqa: E402
-from minimal_hand_ros.parameters import FIXED, LIVE, ParameterError, ParameterLoader  # noqa: E402
+from minimal_hand_ros.parameters import FIXED, LIVE, NodeParameters, ParameterError, ParameterLoader  # noqa: E402
 
 LOADERS = [
     settings.load_camera_settings,
@@ -124,3 +124,21 @@ def test_the_pose_method_reaches_the_estimators_settings(make_node: Callable[...
     assert (pose.pose_method, pose.pose_limits, pose.pose_weights) == ('iknet', False, '/some/file.safetensors')
     default = load(ParameterLoader(make_node())).pose
     assert (default.pose_method, default.pose_limits, default.pose_weights) == ('aik', True, 'default')
+
+
+@pytest.mark.parametrize('humble', [False, True])
+def test_a_change_is_in_use_once_it_is_set(
+    make_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch, humble: bool
+) -> None:
+    if humble:  # its nodes do not tell what has been set
+        monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
+    node = make_node()
+    changes: list[settings.KeypointSettings] = []
+    parameters = NodeParameters(node, settings.load_keypoint_settings, lambda: True, changes.append)
+    before = parameters.settings
+    for name, value in (('keep_threshold', 0.99), ('side', 'left')):
+        assert not node.set_parameters([rclpy.Parameter(name, value=value)])[0].successful
+        assert parameters.settings is before and not changes
+    assert node.set_parameters([rclpy.Parameter('search_windows', value=5)])[0].successful
+    assert parameters.settings.detector.search_windows == 5
+    assert changes == [parameters.settings] and node.get_parameter('search_windows').value == 5

@@ -57,7 +57,8 @@ class Listener:
 def start_chain(start_node: Callable, composed: bool, side: str, hand_length: float) -> list:
     both = {'side': side, 'hand_length': hand_length}
     # a loaded machine tracks few pictures per second, or none for a while: filters would lag far behind
-    pose = {'filter': 'none', 'input_timeout': 3600.0}
+    # rclpy takes a tenth of a second to read a coloured mesh; a listener that reads more of them misses the rest
+    pose = {'filter': 'none', 'input_timeout': 3600.0, 'marker_rate': 1.0}
     if composed:
         nodes = [start_node('tracker_node', {**both, **pose})]
     else:
