@@ -21,7 +21,7 @@ RUN := .venv/bin/python
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo soak test bench bench-check docs lint format clean
+.PHONY: help setup setup-tests demo soak test bench bench-check docs lint format clean
 
 help:
 	@echo 'make demo     track a rendered hand for $(or $(DURATION),20) s and compare with its truth; writes demo_output/'
@@ -43,6 +43,10 @@ setup:
 	  { echo 'setup: no $(PYTHON) here; on Debian and Ubuntu: sudo apt-get install python3 python3-venv python3-dev'; exit 1; }
 	@$(PYTHON) tools/setup_env.py
 
+setup-tests:
+	@command -v $(PYTHON) >/dev/null || $(MAKE) --no-print-directory setup
+	@$(PYTHON) tools/setup_env.py --tests
+
 demo: setup
 	@$(RUN) -m minimal_hand_ros.demo --duration '$(or $(DURATION),20)' --source '$(SOURCE)' $(DEMO_ARGS)
 
@@ -52,26 +56,26 @@ soak: setup
 test: lint
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
-bench: setup
+bench: setup-tests
 	@mkdir -p bench_output && rm -f bench_output/bench.json
 	@$(RUN) -m pytest benchmarks --benchmark-timer=time.process_time --benchmark-columns=median,min,max,rounds \
 	  --benchmark-json=bench_output/bench.json $(BENCH_ARGS); status=$$?; \
 	  if [ -n '$(MEDIAPIPE)' ]; then $(RUN) -m benchmarks.mediapipe_hands bench_output/bench.json || status=$$?; fi; \
 	  $(RUN) -m benchmarks.table bench_output/bench.json && exit $$status
 
-bench-check: setup
+bench-check: setup-tests
 	@$(RUN) -m benchmarks.check '$(BASELINE)' bench_output/bench.json
 
-docs: setup
+docs: setup-tests
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 	@echo 'site/index.html; to search in it: $(RUN) -m mkdocs serve'
 
-lint: setup
+lint: setup-tests
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy minimal_hand_core
 
-format: setup
+format: setup-tests
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Make .venv: a virtual environment with everything this project runs on, ROS 2 and our messages included.
 
-`make demo` and `make test` call this first. Each step writes down a hash of what it was made from and is skipped while
-that still holds, so a second call takes no time. Only the standard library is used, and no syntax newer than Python
-3.7, so that an old interpreter gets a sentence and not a syntax error.
+`make demo` and `make test` call this first, the latter with --tests: what tests, linters and benchmarks need comes on
+top. Each step writes down a hash of what it was made from and is skipped while that still holds, so a second call takes
+no time. Only the standard library is used, and no syntax newer than Python 3.7, so that an old interpreter gets a
+sentence and not a syntax error.
 """
 
 import ast
@@ -26,7 +27,8 @@ VENV = ROOT / '.venv'
 STATE = VENV / '.setup'
 LOG = STATE / 'setup.log'
 PYTHON = VENV / 'bin' / 'python'
-LISTS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'ros.txt', 'test.txt')]
+LISTS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'ros.txt', 'viewer.txt')]
+TESTS = ROOT / 'requirements' / 'test.txt'
 
 OLDEST, NEWEST = (3, 10), (3, 13)
 CMAKE_OLDEST = (3, 20)
@@ -212,6 +214,11 @@ def install_packages():
     run('installing the other packages, ROS 2 among them', [*pip, *lists, *generators()])
 
 
+def install_tests():
+    pip = [PYTHON, '-m', 'pip', 'install', '--progress-bar', 'off']
+    run('installing what the tests need', [*pip, *[item for path in (*LISTS, TESTS) for item in ('-r', path)]])
+
+
 def generate_interfaces():
     run('generating the messages (about a minute)', [PYTHON, ROOT / 'tools' / 'interfaces.py', STATE / 'interfaces'])
 
@@ -263,7 +270,10 @@ def main():
             (STATE / 'venv.stamp').unlink()
         step('venv', '1', make_venv)
         ros = digest(os.path.realpath(str(PYTHON)), ROOT / 'requirements' / 'ros.txt', *generators())
-        step('packages', digest(ros, *LISTS), install_packages)
+        packages = digest(ros, *LISTS)
+        step('packages', packages, install_packages)
+        if '--tests' in sys.argv[1:]:
+            step('tests', digest(packages, TESTS), install_tests)
         # Not at the top: its annotations need Python 3.9.
         import interfaces
 

@@ -79,7 +79,7 @@ class Listener(Node):
         seen = self.sent, self.answered, self.transformed
         sent, lost, latencies = part([(marks[0][0], marks[-1][0])], *seen)
         stages = {name: tuple(np.median(pairs, axis=0).tolist()) for name, pairs in self._stages.items()}
-        each = {name: seconds / max(len(sent), 1) for name, seconds in processor.items()}
+        each = {name: seconds / max(sent, 1) for name, seconds in processor.items()}
         return Run(sent, lost, latencies, np.array(memory).reshape(-1, 2), stages, each, calm_part(marks, *seen))
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:

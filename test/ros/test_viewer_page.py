@@ -113,11 +113,11 @@ def test_the_page(run_here: Callable, peer, browser: Any) -> None:
         return response
 
     peer._in_spinning_thread(lambda: peer.node.create_service(CalibrateShape, 'calibrate', calibrate))
-    poses = peer.talk(HandPose, 'hand/pose', RESULTS)
     scene, estimator = RenderedScene(seed=1), PoseEstimator()
 
     page = Page(browser, viewer.address)
     page.wait_for('//table[@data-hand-status]//*[contains(text(), "no hand")]')
+    poses = peer.talk(HandPose, 'hand/pose', RESULTS)  # the viewer listens only while somebody looks
     for element in (viewer.panel.picture, viewer.panel.frames):
         element.value = False
 
