@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make .venv: a virtual environment with everything this project runs on, ROS 2 and our messages included.
 
-`make demo` and `make test` call this first, the latter with --tests: what tests, linters and benchmarks need comes on
-top. Each step writes down a hash of what it was made from and is skipped while that still holds, so a second call takes
+`make demo` and `make test` call this first, the latter with --tests: what tests and linters need comes on top. Each
+step writes down a hash of what it was made from and is skipped while that still holds, so a second call takes
 no time. Only the standard library is used, and no syntax newer than Python 3.7, so that an old interpreter gets a
 sentence and not a syntax error.
 """
