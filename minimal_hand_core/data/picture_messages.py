@@ -19,6 +19,9 @@ import numpy as np
 from minimal_hand_core.data.decoding import decode_picture
 from minimal_hand_core.tracking.picture import PictureError, eight_bits
 
+JPEG_FORMAT = 'bgr8; jpeg compressed bgr8'
+"""What sensor_msgs/CompressedImage says of a picture of `encode_jpeg`."""
+
 
 class ImageFields(Protocol):
     """The fields of a sensor_msgs/Image that make its picture; `data` is bytes or anything like them."""
@@ -151,3 +154,15 @@ def _why_not(encoding: str) -> str:
     if 'FC' in encoding or '32' in encoding or '64' in encoding:
         return f'no picture of light; {_RIGHT}'
     return f'unknown; send one of {", ".join(ENCODINGS)}'
+
+
+def encode_jpeg(picture: np.ndarray, quality: int, name: str = 'picture') -> np.ndarray:
+    """(N,) uint8 JPEG of a (H, W, 3) uint8 BGR picture; `quality` 1…100.
+
+    Raises:
+        PictureError: it cannot be encoded; the message calls it `name`.
+    """
+    done, encoded = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    if not done:
+        raise PictureError(f'{name} of shape {picture.shape} could not be encoded as JPEG')
+    return encoded

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
+from minimal_hand_core.data.picture_messages import JPEG_FORMAT, encode_jpeg
 from minimal_hand_core.hand.frames import keypoint_frames
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_NAMES, KEYPOINT_PARENTS
 from minimal_hand_core.offline.inputs import Frame
 from minimal_hand_core.offline.tracking import TrackedFrame, TrackedHand
 from minimal_hand_core.recording import Offer
 from minimal_hand_core.robots.hand_urdf import joint_names
-from minimal_hand_core.tracking import CameraModel, Keypoints, PictureError
+from minimal_hand_core.tracking import CameraModel, Keypoints
 
 FRAME_ID = 'camera_optical_frame'
 """TF frame of pictures that do not name one."""
@@ -162,11 +162,8 @@ def picture(frame: Frame, quality: int) -> Message:
     assert frame.image is not None
     data = frame.jpeg
     if data is None:
-        done, encoded = cv2.imencode('.jpg', frame.image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-        if not done:
-            raise PictureError(f'{frame.name} of shape {frame.image.shape} could not be encoded as JPEG')
-        data = encoded.tobytes()
-    fields = {'header': header(frame), 'format': 'bgr8; jpeg compressed bgr8', 'data': data}
+        data = encode_jpeg(frame.image, quality, frame.name).tobytes()
+    fields = {'header': header(frame), 'format': JPEG_FORMAT, 'data': data}
     return Message('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', fields)
 
 

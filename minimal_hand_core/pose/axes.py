@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, for_kernel, to_float64
+from minimal_hand_core.arrays import ArrayLike, check_finite, cross, describe_shape, for_kernel, to_float64
 from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_KEYPOINTS, SIDES
 from minimal_hand_core.pose.joint_kernel import AXES_FOUND, NO_ACROSS, NO_AXIS, NO_BONE, NO_FORWARD, find_axes
 
@@ -105,13 +105,8 @@ class JointAxes:
         return _turns(self.abduction)
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a × b over the last axis; np.cross takes ten times as long on a few vectors."""
-    return np.asarray(a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]])
-
-
 def _turns(axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(…, 3) → [axis]× and its square, (…, 3, 3) each; [a]× @ v = a × v."""
     # Row i of [a]× is e_i × a, negated columns of the identity crossed with the axis.
-    cross = _cross(np.eye(3), axes[..., None, :])
-    return cross, cross @ cross
+    matrices = cross(np.eye(3), axes[..., None, :])
+    return matrices, matrices @ matrices

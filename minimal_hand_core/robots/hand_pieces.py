@@ -101,6 +101,18 @@ def cut(hand: RestHand) -> list[Mesh]:
     return pieces
 
 
+def strongest_fingers(weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F,) what moves each triangle most: 0 the wrist, 1…5 the fingers, thumb first.
+
+    Args:
+        weights: (V, 16) skinning weights.
+        faces: (F, 3).
+    """
+    means = weights[faces].mean(axis=1)
+    shares = [means[:, 0], *(means[:, list(joints)].sum(axis=1) for joints in FINGER_JOINTS)]
+    return np.asarray(np.stack(shares, axis=1).argmax(axis=1))
+
+
 def _owners(hand: RestHand) -> np.ndarray:
     """(F,) the joint whose piece each triangle is.
 
@@ -110,7 +122,7 @@ def _owners(hand: RestHand) -> np.ndarray:
     weights = hand.weights[hand.faces].mean(axis=1)
     centres = hand.vertices[hand.faces].mean(axis=1)
     fingers = [list(joints) for joints in FINGER_JOINTS]
-    finger = np.stack([weights[:, 0], *(weights[:, joints].sum(axis=1) for joints in fingers)], axis=1).argmax(axis=1)
+    finger = strongest_fingers(hand.weights, hand.faces)
     owner = np.zeros(len(weights), np.int64)
     for f, joints in enumerate(fingers):
         mine = finger == f + 1

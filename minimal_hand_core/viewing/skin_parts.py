@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minimal_hand_core.hand import FINGER_KEYPOINTS, FINGERS, JOINT_NAMES, PALM_KEYPOINTS, WRIST, HandModel
+from minimal_hand_core.hand import FINGER_KEYPOINTS, FINGERS, PALM_KEYPOINTS, WRIST, HandModel
+from minimal_hand_core.robots.hand_pieces import strongest_fingers
 
 PALM = 'palm'
 
@@ -36,11 +37,8 @@ def skin_parts(model: HandModel) -> tuple[SkinPart, ...]:
 
     A face belongs to the finger that moves most of it, by skinning weights, or else to the palm.
     """
-    joints_of = {finger: [j for j, name in enumerate(JOINT_NAMES) if name.startswith(finger)] for finger in FINGERS}
-    weights = model.skinning_weights.numpy()
     faces = model.faces.numpy()
-    shares = np.stack([weights[:, [0]].sum(axis=1), *(weights[:, joints_of[finger]].sum(axis=1) for finger in FINGERS)])
-    owner = shares[:, faces].sum(axis=2).argmax(axis=0)
+    owner = strongest_fingers(model.skinning_weights.numpy(), faces)
     keypoints = [(WRIST, *PALM_KEYPOINTS), *(FINGER_KEYPOINTS[finger] for finger in FINGERS)]
     parts = []
     for number, name in enumerate((PALM, *FINGERS)):

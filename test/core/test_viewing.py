@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip('viser', reason='viser is not installed: extra [viewer]')
 
+from perfect_hand import perfect_state  # noqa: E402
+
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.hand import FINGERS, MIDDLE_MCP, load_hand_model, quaternion_to_matrix  # noqa: E402
 from minimal_hand_core.tracking import CameraModel, HandState, PoseConfig, PoseEstimator  # noqa: E402
@@ -45,21 +47,7 @@ def tracked(side: str = 'right', time: float = 0.3, metric: bool = True) -> Hand
     truth = RenderedScene(seed=2, side=side).truth(time)
     assert truth is not None
     points = truth.keypoints_m if metric else truth.keypoints_m - truth.keypoints_m[0]
-    return HandState(
-        side=side,
-        stamp=time,
-        score=0.9,
-        uv=truth.keypoints_px,
-        confidence=np.ones(21),
-        keypoints_m=points,
-        betas=truth.betas,
-        hand_length=truth.hand_length,
-        rotations=truth.rotations,
-        angles=truth.angles,
-        wrist_position=points[0],
-        wrist_covariance=np.eye(6),
-        metric=metric,
-    )
+    return perfect_state(truth, time, points, metric=metric)
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])

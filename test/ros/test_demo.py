@@ -17,8 +17,10 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from perfect_hand import perfect_state  # noqa: E402
+
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
-from minimal_hand_core.tracking import CameraModel, HandState, PoseEstimator  # noqa: E402
+from minimal_hand_core.tracking import CameraModel, PoseEstimator  # noqa: E402
 from minimal_hand_ros.demo.film import write_clip, write_sheet  # noqa: E402
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup  # noqa: E402
 from minimal_hand_ros.demo.records import Record, figures  # noqa: E402
@@ -37,22 +39,7 @@ def record(scene: RenderedScene, number: int, offset: float = 0.0) -> Record:
     """Picture `number` at 20 Hz, tracked without fault but for `offset` metres along z."""
     picture, truth = scene.frame(number / 20)
     camera = CameraModel(320, 240, truth.intrinsics, np.zeros(0))
-    points = truth.keypoints_m + (0, 0, offset)
-    state = HandState(
-        side='right',
-        stamp=number / 20,
-        score=0.9,
-        uv=truth.keypoints_px,
-        confidence=np.ones(21),
-        keypoints_m=points,
-        betas=truth.betas,
-        hand_length=truth.hand_length,
-        rotations=truth.rotations,
-        angles=truth.angles,
-        wrist_position=points[0],
-        wrist_covariance=np.eye(6),
-        metric=True,
-    )
+    state = perfect_state(truth, number / 20, truth.keypoints_m + (0, 0, offset))
     return Record(
         stamp=number * 50_000_000,
         jpeg=cv2.imencode('.jpg', picture)[1].tobytes(),
