@@ -43,6 +43,7 @@ def run_node(
         exit code of the process: 0 after Ctrl-C, SIGTERM or the end of the work, 1 after an error line.
     """
     node: Node | None = None
+    spinner: SingleThreadedExecutor | None = None
     with _stop_signal() as stop:
         try:
             try:
@@ -67,9 +68,16 @@ def run_node(
         except WorkDone:
             pass
         finally:
+            if spinner is not None:
+                spinner.shutdown()
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+            # A node is full of cycles, and what they hold keeps the DDS participant, which would leave its shared
+            # memory behind for good.
+            node = spinner = None
+            gc.unfreeze()
+            gc.collect()
     return 0
 
 

@@ -162,6 +162,24 @@ def test_a_process_waits_to_be_configured(start_node: Callable, peer, tmp_path: 
     assert node.stop() == 0 and 'Traceback' not in node.output
 
 
+@pytest.mark.parametrize(('name', 'said'), [('camera_node', 'waiting to be configured'), ('ik_node', 'ready')])
+def test_a_process_that_ends_leaves_no_shared_memory(
+    start_node: Callable, domain_id: int, name: str, said: str
+) -> None:
+    def ports() -> set[str]:
+        # Fast DDS names them after the domain's UDP ports
+        first = 7400 + 250 * domain_id
+        names = (f'fastdds_port{port}' for port in range(first, first + 250))
+        return {name for name in names if Path('/dev/shm', name).exists()}
+
+    before = ports()
+    node = start_node(name, {'autostart': name != 'camera_node'})
+    node.wait_for_line(said)
+    assert ports() - before, 'none made: this test proves nothing here'
+    assert node.stop() == 0
+    assert not ports() - before
+
+
 def test_the_end_of_a_source_deactivates_a_managed_camera(run_here: Callable, peer, tmp_path: Path) -> None:
     import cv2
     import numpy as np
