@@ -17,9 +17,9 @@ import numpy as np
 from minimal_hand_core.data.decoding import load_picture
 from minimal_hand_core.data.sources import PICTURE_SUFFIXES
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
+from minimal_hand_core.recording import is_recording
 from minimal_hand_core.tracking import CameraModel, PictureError
 
-BAG_SUFFIXES = ('.mcap', '.bag', '.db3')
 FOLDER_RATE = 30.0
 """Pictures per second of a folder that are assumed: files have names, not times."""
 MISSING = 0.05
@@ -81,7 +81,7 @@ def open_input(path: Path, options: TrackOptions) -> PictureInput:
     """
     if not path.exists():
         raise InputError(f'{path} does not exist: give a video, a folder of pictures, a bag or an .mcap file')
-    if path.suffix.lower() in BAG_SUFFIXES or (path / 'metadata.yaml').is_file():
+    if is_recording(path):
         from minimal_hand_core.offline.bag_input import BagInput
 
         return BagInput(path, options)

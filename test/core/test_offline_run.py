@@ -305,6 +305,13 @@ def test_an_input_can_be_entered_anywhere(video, bag, tmp_path):
             assert all(np.array_equal(a.image, b.image) for a, b in zip(rest, whole[start:]))
 
 
+def test_a_folder_of_mcap_files_is_one_recording(bag, tmp_path):
+    folder = tmp_path / 'bag'
+    folder.mkdir()
+    (folder / 'bag_0.mcap').write_bytes(bag.read_bytes())  # without the metadata.yaml of rosbag2
+    assert len(list(open_input(folder, options()).frames())) == COUNT
+
+
 def test_inputs_that_are_none(tmp_path):
     (tmp_path / 'nothing').mkdir()
     (tmp_path / 'text.mp4').write_text('no video')
