@@ -1,8 +1,8 @@
 """DetNet's weights on disk: our ``.safetensors`` and the peer's ``.pth``.
 
-Ours hold the state dict with its convolution kernels in half precision, and metadata that names the backbone. The
-peer's hold a bare PyTorch state dict of the resnet50 network, with keys as they are or behind ``module.``, the mark
-of DataParallel (fact sheet 2.5). Neither kind can run code when it is read.
+Ours hold the state dict with its convolution kernels in half precision, and metadata that name backbone and
+resolution. The peer's hold a bare PyTorch state dict of the resnet50 network, with keys as they are or behind
+``module.``, the mark of DataParallel (fact sheet 2.5). Neither kind can run code when it is read.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from minimal_hand_core.detnet.network import BACKBONES, DetNet
+from minimal_hand_core.detnet.network import BACKBONES, RESOLUTIONS, DetNet
+from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.weights import SAFETENSORS, WeightsError, WeightsFormat, first_line
 
 PEERS = ('.pth', '.pt')
@@ -55,7 +56,9 @@ def load_detnet(path: str | Path = 'default', backbone: str | None = None) -> De
     found = metadata.get('backbone') or _backbone_of(state)
     if found not in BACKBONES:
         raise CheckpointError(path, f'names the unknown backbone {found!r}: this version knows {", ".join(BACKBONES)}')
-    model = DetNet(backbone or found)
+    resolution = _resolution(path, metadata)
+    # the wrong backbone is told by its keys, below
+    model = DetNet(found, resolution) if backbone in (None, found) else DetNet(backbone)
     _FILES.fill(model, state, path, model.backbone)
     return model.eval()
 
@@ -66,7 +69,8 @@ def save_detnet(model: DetNet, path: str | Path, metadata: Mapping[str, str] | N
     Args:
         model: the network; it is not changed.
         path: a ``.safetensors`` file; its folder must exist.
-        metadata: more to keep with them, such as what they were trained on. 'backbone' and 'format' are set here.
+        metadata: more to keep with them, such as what they were trained on. 'backbone', 'resolution' and
+            'format' are set here.
         half: store convolution kernels in float16. Norms and biases, a hundredth of the numbers, stay float32, and so
             does a kernel that float16 cannot hold.
 
@@ -74,7 +78,7 @@ def save_detnet(model: DetNet, path: str | Path, metadata: Mapping[str, str] | N
         CheckpointError: the path is not a ``.safetensors`` one or cannot be written; or a weight is not finite.
         ValueError: metadata is not text, or contradicts the model.
     """
-    _FILES.write(model, Path(path), metadata, {'backbone': model.backbone}, half)
+    _FILES.write(model, Path(path), metadata, {'backbone': model.backbone, 'resolution': str(model.resolution)}, half)
 
 
 def weights_file(path: str | Path = 'default') -> Path:
@@ -95,6 +99,16 @@ def checkpoint_metadata(path: str | Path = 'default') -> dict[str, str]:
         CheckpointError: the file is missing or damaged.
     """
     return _FILES.read(_FILES.resolve(path), with_tensors=False)[1]
+
+
+def _resolution(path: Path, metadata: Mapping[str, str]) -> int:
+    # files from before there was a choice do not say it
+    said = metadata.get('resolution', str(CROP_SIZE))
+    known = RESOLUTIONS.get(metadata.get('backbone', 'resnet50'), (CROP_SIZE,))
+    if said not in map(str, known):
+        choices = ', '.join(map(str, known))
+        raise CheckpointError(path, f'names the unknown resolution {said!r}: this version knows {choices}')
+    return int(said)
 
 
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:

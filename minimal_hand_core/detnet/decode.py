@@ -1,6 +1,7 @@
 """Maps → keypoints, finer than a cell.
 
-Convention: crop pixels are (x, y) with pixel centres at integers, so the centre of cell c lies at 4·c + 1.5.
+Convention: crop pixels are (x, y) with pixel centres at integers, so the centre of cell c lies at 4·c + 1.5, on maps of
+32×32 cells. Maps of any other size lie over the same crop of 128 pixels, and have larger or smaller cells.
 
 The peers read the cell of the highest value, which leaves errors of ±2 pixels of the crop (fact sheet 2.3, 10.1).
 Here that cell is only the start. A Gaussian window is laid round it, the centroid of the heat under the window is
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 
-from minimal_hand_core.detnet.output import CELL_PIXELS, HEAT_MASS, DetNetOutput
+from minimal_hand_core.detnet.output import HEAT_MASS, DetNetOutput, cell_pixels
 
 WINDOW_SIGMA = 2.0
 """Standard deviation, in cells, of the window. Wider is better on noise, worse when a second peak is near."""
@@ -57,7 +58,7 @@ def decode(output: DetNetOutput) -> DecodedHands:
 
     Args:
         output: heatmaps (B, 21, 32, 32), not negative, and locations (B, 21, 3, 32, 32); deltas are not read. Any
-            other square size and number of keypoints works alike.
+            other square size, of the same crop, and number of keypoints works alike.
 
     Returns:
         uv (B, 21, 2); xyz (B, 21, 3), the mean of the location map weighted by the heat round the keypoint;
@@ -88,7 +89,8 @@ def decode(output: DetNetOutput) -> DecodedHands:
     # Multiplying and summing is five times as fast as the matrix product for a single hand.
     xyz = (locations * weights.unsqueeze(1)).sum(dim=-1) / (weights.sum(dim=-1, keepdim=True) + _PINCH)
 
-    uv = CELL_PIXELS * position + (CELL_PIXELS * (middle + 0.5) - 0.5)
+    cell = cell_pixels(size)
+    uv = cell * position + (cell * (middle + 0.5) - 0.5)
     return DecodedHands(
         uv=uv.reshape(batch, keypoints, 2),
         xyz=xyz.reshape(batch, keypoints, 3),

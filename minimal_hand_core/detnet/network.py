@@ -16,6 +16,8 @@ from minimal_hand_core.detnet.small import SmallNet
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
 BACKBONES = ('resnet50', 'small')
+RESOLUTIONS = {'resnet50': (CROP_SIZE,), 'small': (128, 96, 64, 32)}
+"""Pixels a side in which each can work."""
 
 
 class DetNet(nn.Module):
@@ -23,18 +25,24 @@ class DetNet(nn.Module):
 
     Args:
         backbone: ``'resnet50'`` (13.0 M parameters, 13.8 G multiply-adds) or ``'small'``.
+        resolution: pixels a side in which the network works. Crops have 128; ``'small'`` can shrink them to 96, 64 or
+            32 at first, and is faster then.
 
     Raises:
-        ValueError: the backbone is neither of them.
+        ValueError: the backbone is neither of them, or does not work in that resolution.
     """
 
     positions: torch.Tensor
 
-    def __init__(self, backbone: str = 'resnet50') -> None:
+    def __init__(self, backbone: str = 'resnet50', resolution: int = CROP_SIZE) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.resolution = backbone, resolution
+        known = RESOLUTIONS.get(backbone, (resolution,))
+        if resolution not in known:
+            choices = ', '.join(map(str, known))
+            raise ValueError(f'resolution of DetNet {backbone} is {resolution!r}: choose one of {choices}')
         if backbone == 'small':
-            self.small = SmallNet()
+            self.small = SmallNet(resolution)
         elif backbone == 'resnet50':
             # Each head also sees what the heads before it said.
             heat_inputs = FEATURE_CHANNELS + 2
@@ -64,7 +72,8 @@ class DetNet(nn.Module):
                 mirrored left to right before.
 
         Returns:
-            heatmaps (B, 21, 32, 32), deltas and locations (B, 21, 3, 32, 32); see ``DetNetOutput``.
+            heatmaps (B, 21, 32, 32), deltas and locations (B, 21, 3, 32, 32); see ``DetNetOutput``. A smaller
+            resolution gives fewer cells: resolution / 4 a side.
 
         Raises:
             ValueError: the shape is another, or the numbers are not floating point.

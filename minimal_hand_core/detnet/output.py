@@ -7,16 +7,19 @@ import torch
 
 CROP_SIZE = 128
 """Pixels along a side of the crop."""
-MAP_SIZE = 32
-"""Cells along a side of a map; a cell covers 4×4 pixels of the crop."""
 CELL_PIXELS = 4.0
-"""Crop pixels along a side of a cell; the centre of cell c is pixel 4·(c + 0.5) − 0.5."""
+"""Pixels along a side of a cell, in the resolution the network works in."""
+MAP_SIZE = 32
+"""Cells along a side of a map, of a network that works on the crop as it is."""
 HEAT_MASS = 2.0 * math.pi
 """Mass of the heat map of a certain keypoint: a Gaussian of σ = 1 cell and peak 1."""
 
 
 class DetNetOutput(NamedTuple):
     """Maps of a batch of B crops, float, on a grid of 32×32 cells (one cell = 4×4 pixels of the 128×128 crop).
+
+    A small network that works on less than the crop's 128 pixels has fewer cells, of as much of the crop as before: at
+    96 pixels 24×24. `cell_pixels` tells how much one covers.
 
     heatmaps: (B, 21, 32, 32), where each keypoint is. A certain keypoint is a Gaussian of σ = 1 cell and peak 1,
         thus of mass 2π; less mass is less certainty.
@@ -31,3 +34,11 @@ class DetNetOutput(NamedTuple):
     heatmaps: torch.Tensor
     deltas: torch.Tensor
     locations: torch.Tensor
+
+
+def cell_pixels(size: int) -> float:
+    """Pixels of the crop along a side of a cell, of maps of size×size cells.
+
+    The centre of cell c is pixel cell_pixels·(c + 0.5) − 0.5, pixel centres being at integers.
+    """
+    return CROP_SIZE / size

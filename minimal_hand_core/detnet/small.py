@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from minimal_hand_core.detnet.output import HEAT_MASS, DetNetOutput
+from minimal_hand_core.detnet.output import CELL_PIXELS, CROP_SIZE, HEAT_MASS, DetNetOutput
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
 # (kind, expansion, channels, blocks, stride of the first block, kernel); each row ends one resolution.
@@ -86,16 +86,20 @@ class Head(nn.Sequential):
 class SmallNet(nn.Module):
     """Backbone, pyramid and three chained heads.
 
+    Args:
+        resolution: pixels a side that a crop is shrunk to at first; a multiple of 32. Less is faster.
+
     Args of `forward`:
         images: (B, 3, 128, 128) float, RGB, −0.5…0.5.
 
     Returns:
-        DetNetOutput: heat maps (B, 21, 32, 32) in 0…2π with a sum of at most 2π per joint; delta maps and location
-        maps (B, 21, 3, 32, 32) in network units.
+        DetNetOutput, with n = resolution / 4: heat maps (B, 21, n, n) in 0…2π with a sum of at most 2π per joint; delta
+        maps and location maps (B, 21, 3, n, n) in network units.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resolution: int = CROP_SIZE) -> None:
         super().__init__()
+        self.shrink = Shrink(resolution)
         self.stem = ConvNormAct(3, 24, 3, stride=2)
         channels = 24
         stages: list[nn.Module] = []
@@ -123,10 +127,11 @@ class SmallNet(nn.Module):
         self.heat = Head(_PYRAMID_CHANNELS, NUM_KEYPOINTS)
         self.delta = Head(_PYRAMID_CHANNELS + NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
         self.location = Head(_PYRAMID_CHANNELS + 4 * NUM_KEYPOINTS, 3 * NUM_KEYPOINTS)
-        self.register_buffer('position', _positions(32, 32), persistent=False)
-        self._initialise()
+        cells = round(resolution / CELL_PIXELS)
+        self.register_buffer('position', _positions(cells), persistent=False)
+        self._initialise(cells)
 
-    def _initialise(self) -> None:
+    def _initialise(self, cells: int) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
@@ -134,25 +139,16 @@ class SmallNet(nn.Module):
                     nn.init.zeros_(module.bias)
         for head in (self.heat, self.delta, self.location):
             nn.init.normal_(head.prediction.weight, std=0.01)
-        # Without this the 1,024 cells would start with almost all of the mass and the "not here" cell with none.
+        # Without this the many cells would start with almost all of the mass and the "not here" cell with none.
         assert self.heat.prediction.bias is not None
-        nn.init.constant_(self.heat.prediction.bias, -math.log(1024.0))
-
-    def _position(self, size: torch.Size) -> Tensor:
-        position = self.get_buffer('position')
-        # a traced network is one for full crops: asking for its size would end up in the trace
-        if torch.jit.is_tracing() or position.shape[-2:] == size:
-            return position
-        return _positions(*size).to(position)
+        nn.init.constant_(self.heat.prediction.bias, -2 * math.log(cells))
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Heat logits (B, 21, 32, 32) before normalisation, and the delta and location maps (B, 63, 32, 32).
-
-        Smaller images, of sides that 32 divides, give smaller maps: training may begin on them (training/config.py).
+        """Heat logits (B, 21, n, n) before normalisation, and the delta and location maps (B, 63, n, n).
 
         The training loss takes logits because the logarithm of a rounded probability has no gradient worth having.
         """
-        x = self.stem(images)
+        x = self.stem(self.shrink(images))
         levels = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
@@ -167,7 +163,7 @@ class SmallNet(nn.Module):
                 side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
             y = smooth(side)
         assert y is not None
-        features = y + self.place(self._position(y.shape[-2:]))
+        features = y + self.place(self.get_buffer('position'))
         heat = self.heat(features)
         # The 3D heads see where each joint is, as a bounded map.
         features = torch.cat([features, torch.sigmoid(heat)], dim=1)
@@ -188,7 +184,32 @@ class SmallNet(nn.Module):
         )
 
 
-def _positions(height: int, width: int) -> Tensor:
-    """(1, 2, height, width): where a cell lies, x then y, each from −1 at the first to 1 at the last."""
-    x, y = torch.linspace(-1.0, 1.0, width), torch.linspace(-1.0, 1.0, height)
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None].contiguous()
+class Shrink(nn.Module):
+    """Crops → smaller ones, by a triangle filter as wide as the new pixels, so that nothing folds over.
+
+    The same as `torch.nn.functional.interpolate` with mode 'bilinear' and antialias, as two matrices: ONNX's opset 17
+    has no such filter.
+
+    Args:
+        size: pixels a side of the smaller crops, at most 128; with 128 a crop stays as it is.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.does_nothing = size == CROP_SIZE
+        points = torch.eye(CROP_SIZE)[None, None]
+        spread = nn.functional.interpolate(points, size=(CROP_SIZE, size), mode='bilinear', antialias=True)
+        self.register_buffer('rows', spread[0, 0].T.contiguous(), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, 128, 128) → (B, 3, size, size)."""
+        if self.does_nothing:
+            return images
+        rows = self.get_buffer('rows')
+        return (rows @ images @ rows.T).contiguous(memory_format=torch.channels_last)
+
+
+def _positions(size: int) -> Tensor:
+    """(1, 2, size, size): where a cell lies, x then y, each from −1 at the first to 1 at the last."""
+    ruler = torch.linspace(-1.0, 1.0, size)
+    return torch.stack([ruler.expand(size, size), ruler[:, None].expand(size, size)])[None].contiguous()

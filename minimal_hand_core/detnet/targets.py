@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from minimal_hand_core.detnet.output import CELL_PIXELS, MAP_SIZE
+from minimal_hand_core.detnet.output import MAP_SIZE, cell_pixels
 
 
 def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor:
@@ -14,13 +14,13 @@ def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor
     Args:
         uv: (B, 21, 2) float, crop pixels (x, y), pixel centres at integers; may lie outside the crop.
         sigma: standard deviation in cells.
-        size: cells a side; fewer for a smaller crop, whose pixels `uv` then counts.
+        size: cells a side; they share the same crop.
 
     Returns:
         (B, 21, size, size) float; all zero for a keypoint whose nearest cell is outside the map, where the peers still
         count a joint up to four cells outside as valid (fact sheet 2.6).
     """
-    cell = (uv + 0.5) / CELL_PIXELS - 0.5
+    cell = (uv + 0.5) / cell_pixels(size) - 0.5
     axis = torch.arange(size, dtype=uv.dtype, device=uv.device)
     square = (axis - cell[..., None]).square()  # (B, 21, 2, size)
     profile = torch.exp(-square / (2 * sigma**2))
@@ -45,7 +45,7 @@ def truncated_targets(uv: Tensor, size: int = MAP_SIZE) -> tuple[Tensor, Tensor]
         (B, 21, size, size) float, peak 1; and (B, 21) bool, which joints the peers call valid: those of whose window
         not all is outside, as they count it, so up to four cells left of or above the map and three on the other sides.
     """
-    cell = torch.trunc(torch.trunc(uv) / CELL_PIXELS)
+    cell = torch.trunc(torch.trunc(uv) / cell_pixels(size))
     axis = torch.arange(size, dtype=uv.dtype, device=uv.device)
     offset = axis - cell[..., None]  # (B, 21, 2, size)
     profile = torch.exp(-offset.square() / 2) * (offset.abs() <= 3)

@@ -55,8 +55,8 @@ class EngineOutput(NamedTuple):
 class EngineMaps(NamedTuple):
     """The network's maps of B crops, NumPy float32; what they mean is said at `DetNetOutput`.
 
-    heatmaps: (B, 21, 32, 32).
-    deltas, locations: (B, 21, 3, 32, 32).
+    heatmaps: (B, 21, n, n), n = 32, or fewer cells where the network works in less than the crop's resolution.
+    deltas, locations: (B, 21, 3, n, n).
     """
 
     heatmaps: np.ndarray

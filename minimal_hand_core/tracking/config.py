@@ -104,7 +104,7 @@ class PoseConfig:
     hand_length: float = 0.0
     hand_length_sigma: float = 0.05
     keypoint_sigma: float = 0.02
-    keypoint_scale: float = 0.966
+    keypoint_scale: float = 0.969
     xyz_sigma: float = 0.1
     pose_method: str = 'aik'
     pose_limits: bool = True
@@ -113,9 +113,9 @@ class PoseConfig:
     wrist_min_cutoff: float = 0.1
     wrist_beta: float = 100.0
     wrist_rest_speed: float = 0.06
-    pose_min_cutoff: float = 0.1
-    pose_beta: float = 4.0
-    pose_rest_speed: float = 0.15
+    pose_min_cutoff: float = 0.05
+    pose_beta: float = 6.0
+    pose_rest_speed: float = 0.3
     derivative_cutoff: float = 1.0
     wrist_noise: float = 0.0015
     wrist_acceleration: float = 0.0002

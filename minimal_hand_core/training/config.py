@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minimal_hand_core.detnet.network import BACKBONES
-from minimal_hand_core.tracking.crop import CROP_SIZE
+from minimal_hand_core.detnet.network import BACKBONES, RESOLUTIONS
+from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.training.data_config import DataConfig
 from minimal_hand_core.training.optimizers import OPTIMIZERS
 from minimal_hand_core.training.presets import PRESETS, with_preset
@@ -66,8 +66,8 @@ class TrainingConfig:
         start_from: weights to begin with, as `load_detnet` takes them ('default': those of this package), or None for
             random ones. A run that goes on does not read them again.
         batch: crops per step, of all processes together.
-        crop: side in pixels of the crops that the network is trained on, shrunk from 128. At 96 a step takes little
-            more than half the time; a network so trained needs a short run at 128 afterwards. 128 for resnet50.
+        resolution: pixels a side in which the network works, then and ever after. At 96 a step, and a picture for the
+            tracker, takes little more than half the time of 128. 128 for resnet50.
         loss: 'cells' (of the small network alone, detnet/losses.py), 'joints' or 'peer' (detnet/map_loss.py); 'auto'
             takes 'cells' for small and 'joints' for resnet50.
         reference: with loss 'peer', its targets too: whole cells in a window (fact sheet 2.6).
@@ -90,7 +90,7 @@ class TrainingConfig:
     seed: int = 1
     steps: int = 5000
     batch: int = 48
-    crop: int = CROP_SIZE
+    resolution: int = CROP_SIZE
     loss: str = 'auto'
     reference: bool = False
     learning_rate: float = 2e-3
@@ -128,9 +128,10 @@ class TrainingConfig:
         for name in ('steps', 'batch', 'checkpoint_every', 'log_every'):
             check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
         check(self.seed >= 0, 'seed', self.seed, 'at least 0')
-        check(self.crop in range(32, CROP_SIZE + 1, 32), 'crop', self.crop, '32, 64, 96 or 128')
+        sizes = RESOLUTIONS[self.backbone]
+        wanted = f'{" or ".join(map(str, sizes))} for backbone {self.backbone}'
+        check(self.resolution in sizes, 'resolution', self.resolution, wanted)
         if self.backbone != 'small':
-            check(self.crop == CROP_SIZE, 'crop', self.crop, f'{CROP_SIZE} for backbone {self.backbone}')
             check(self.loss != 'cells', 'loss', self.loss, f"'joints' or 'peer' for backbone {self.backbone}")
         check(not self.reference or self.loss == 'peer', 'reference', True, "false, unless loss is 'peer'")
         fine = self.biomechanical == 0 or self.loss != 'peer'

@@ -78,9 +78,10 @@ class RunState(TrainingRun[DetNet]):
         torch.manual_seed(config.seed)
         self.device = choose_device(config.device, ranks)
         self.dtype = choose_dtype(config.precision, self.device)
-        model = DetNet(config.backbone)
+        model = DetNet(config.backbone, config.resolution)
         if config.start_from is not None:
-            model = load_detnet(config.start_from, config.backbone).train()
+            # they may have worked in another resolution
+            model.load_state_dict(load_detnet(config.start_from, config.backbone).state_dict())
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay)
         super().__init__(config, model, optimizer)
@@ -102,8 +103,8 @@ class RunState(TrainingRun[DetNet]):
         """The run's loss of a batch on its device: the network's part in the run's precision, the rest in float32.
 
         Args:
-            images: (B, 3, s, s) float32 in −0.5…0.5.
-            uv: (B, 21, 2) pixels of these images; xyz (B, 21, 3); weight (B, 21); weight_3d (B,): as `small_loss`.
+            images: (B, 3, 128, 128) float32 in −0.5…0.5.
+            uv: (B, 21, 2) pixels of the crop; xyz (B, 21, 3); weight (B, 21); weight_3d (B,): as `small_loss`.
         """
         config = self.config
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor
-from torch.nn import functional
 
 from minimal_hand_core.detnet.checkpoint import save_detnet
 from minimal_hand_core.detnet.losses import DetNetLoss
@@ -65,21 +64,14 @@ The same command goes on with a run that was stopped or killed.
 def train_step(state: RunState, batch: Batch) -> DetNetLoss:
     """One optimiser step on one batch of CropStream."""
     batch = {name: part.to(state.device, non_blocking=True) for name, part in batch.items()}
-    images, uv = network_input(batch, state.config.crop)
-    loss = state.loss(images, uv, batch['xyz'], batch['weight'], batch['weight_3d'])
+    loss = state.loss(network_input(batch), batch['uv'], batch['xyz'], batch['weight'], batch['weight_3d'])
     state.descend(loss.total, state.config.clip)
     return loss
 
 
-def network_input(batch: Batch, size: int) -> tuple[Tensor, Tensor]:
-    """A batch's images as the network takes them, (B, 3, size, size) in −0.5…0.5, and its keypoints in their pixels."""
-    images = batch['images'].float().div_(255).sub_(0.5)
-    uv = batch['uv']
-    if size != images.shape[-1]:
-        scale = size / images.shape[-1]
-        images = functional.interpolate(images, size=(size, size), mode='bilinear', antialias=True)
-        uv = (uv + 0.5) * scale - 0.5
-    return images.contiguous(memory_format=torch.channels_last), uv
+def network_input(batch: Batch) -> Tensor:
+    """A batch's images as the network takes them, (B, 3, 128, 128) in −0.5…0.5."""
+    return batch['images'].float().div_(255).sub_(0.5).contiguous(memory_format=torch.channels_last)
 
 
 def train(

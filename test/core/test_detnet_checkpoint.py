@@ -58,7 +58,12 @@ def test_round_trip(small: DetNet, tmp_path: Path, half: bool) -> None:
     assert loaded.backbone == 'small'
     assert not any(module.training for module in loaded.modules())
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
-    assert checkpoint_metadata(path) == {'trained on': 'nothing', 'backbone': 'small', 'format': 'minimal_hand_detnet'}
+    assert checkpoint_metadata(path) == {
+        'trained on': 'nothing',
+        'backbone': 'small',
+        'resolution': '128',
+        'format': 'minimal_hand_detnet',
+    }
     if not half:
         assert_same_state(loaded, small.state_dict())
     images = torch.rand(1, 3, 128, 128) - 0.5
@@ -208,6 +213,21 @@ def test_another_backbone_is_an_error(small: DetNet, tmp_path: Path) -> None:
     save_file(small.state_dict(), path, {'backbone': 'resnet50'})
     with pytest.raises(CheckpointError, match='does not fit the resnet50 network.*unexpected: small.'):
         load_detnet(path)
+
+
+def test_the_resolution_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / 'net.safetensors'
+    net = DetNet('small', 96)
+    save_detnet(net, path, half=False)
+    loaded = load_detnet(path)
+    assert loaded.resolution == 96
+    assert_same_state(loaded, net.state_dict())
+    save_file(net.state_dict(), path, {'backbone': 'small'})
+    assert load_detnet(path).resolution == 128, 'files that do not say it are from before there was a choice'
+    for wrong in ('100', 'high'):
+        save_file(net.state_dict(), path, {'backbone': 'small', 'resolution': wrong})
+        with pytest.raises(CheckpointError, match=f"names the unknown resolution '{wrong}': .* knows 128, 96, 64, 32"):
+            load_detnet(path)
 
 
 def test_other_networks_are_an_error(tmp_path: Path) -> None:

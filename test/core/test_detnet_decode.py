@@ -52,6 +52,16 @@ def test_pixel_of_a_cell(cell: tuple[float, float], pixel: tuple[float, float]) 
     torch.testing.assert_close(hands.uv[0, 0], torch.tensor(pixel), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize('size', [24, 16])
+def test_coarser_maps_lie_over_the_same_crop(size: int) -> None:
+    ruler = torch.arange(size, dtype=torch.float32)
+    cells = random_cells(2, size - 3)
+    across = torch.exp(-0.5 * (ruler - cells[..., None]).square())  # (B, J, 2, size)
+    heat = across[:, :, 1, :, None] * across[:, :, 0, None, :]
+    # cell 0 begins at the crop's border, which is at −0.5
+    torch.testing.assert_close(read(heat).uv, (cells + 0.5) * 128 / size - 0.5, atol=2e-3, rtol=0)
+
+
 def test_gaussians_are_read_exactly() -> None:
     cells = random_cells(3, 28)
     hands = read(gaussians(cells))

@@ -208,3 +208,33 @@ def test_unknown_backbone_is_an_error() -> None:
 def test_wrong_images_are_an_error(images: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DetNet('small').eval()(images)
+
+
+@pytest.mark.parametrize('resolution', [96, 64, 32])
+def test_a_lower_resolution_works_on_shrunk_crops(resolution: int) -> None:
+    torch.manual_seed(0)
+    net, crops = DetNet('small', resolution).eval(), torch.rand(2, 3, 128, 128) - 0.5
+    seen = []
+    net.small.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        output = net(crops)
+    cells = resolution // 4
+    assert [tuple(maps.shape) for maps in output] == [
+        (2, 21, cells, cells),
+        (2, 21, 3, cells, cells),
+        (2, 21, 3, cells, cells),
+    ]
+    size = (resolution, resolution)
+    shrunk = torch.nn.functional.interpolate(crops, size=size, mode='bilinear', antialias=True)
+    torch.testing.assert_close(seen[0], shrunk, atol=1e-6, rtol=0)
+    wider = DetNet('small')
+    wider.load_state_dict(net.state_dict())  # the same weights work in any
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'resolution', 'choices'),
+    [('small', 100, '128, 96, 64, 32'), ('resnet50', 96, '128')],
+)
+def test_an_unknown_resolution_is_an_error(backbone: str, resolution: int, choices: str) -> None:
+    with pytest.raises(ValueError, match=f'resolution of DetNet {backbone} is {resolution}: choose one of {choices}$'):
+        DetNet(backbone, resolution)

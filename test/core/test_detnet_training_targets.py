@@ -17,10 +17,11 @@ def _batch(seed=0, hands=2):
     return uv, xyz, torch.ones(hands, 21), torch.ones(hands)
 
 
-def test_targets_decode_to_the_keypoints_they_were_made_from():
+@pytest.mark.parametrize('size', [32, 24])
+def test_targets_decode_to_the_keypoints_they_were_made_from(size):
     uv, xyz, _, _ = _batch()
-    locations = xyz[..., None, None].expand(-1, -1, -1, 32, 32)
-    found = decode(DetNetOutput(heat_targets(uv), locations, locations))
+    locations = xyz[..., None, None].expand(-1, -1, -1, size, size)
+    found = decode(DetNetOutput(heat_targets(uv, size=size), locations, locations))
     torch.testing.assert_close(found.uv, uv, atol=0.02, rtol=0)
     torch.testing.assert_close(found.xyz, xyz, atol=1e-4, rtol=1e-4)
 

@@ -74,7 +74,7 @@ def test_a_run_that_stopped_continues_exactly(tmp_path):
         {
             'steps': 3,
             'batch': 2,
-            'crop': 32,
+            'resolution': 32,
             'warmup': 1,
             'optimizer': 'muon',
             'data': {'rendered_share': 1.0},

@@ -193,6 +193,17 @@ def test_weights_of_another_backbone_are_refused(tmp_path, capsys):
     assert 'was made with backbone: small, not resnet50' in capsys.readouterr().err
 
 
+def test_weights_go_on_in_another_resolution(tmp_path):
+    path = tmp_path / 'wide.safetensors'
+    save_detnet(DetNet('small'), path)
+    state = RunState(config_from_dict({**QUICK, 'start_from': str(path), 'resolution': 64}))
+    assert state.model.resolution == 64 and state.model.training
+    for name, values in load_detnet(path).state_dict().items():
+        assert torch.equal(state.model.state_dict()[name], values)
+    with pytest.raises(ValueError, match='resolution is 100; give 128 or 96 or 64 or 32 for backbone small'):
+        config_from_dict({**QUICK, 'resolution': 100})
+
+
 @pytest.mark.parametrize('loss', ['joints', 'peer'])
 def test_resnet50_learns_one_rendered_batch(loss):
     """A few steps on the same hands lower each loss."""
@@ -322,7 +333,7 @@ def test_recipes_are_what_their_files_say():
         ('recipe: paper', 'root of cmu_panoptic is None; give its folder, or data.root'),
         ('loss: huber', "loss is 'huber'; give one of auto, cells, joints, peer"),
         ('{backbone: resnet50, loss: cells}', "loss is 'cells'; give 'joints' or 'peer'"),
-        ('{backbone: resnet50, crop: 96}', 'crop is 96; give 128'),
+        ('{backbone: resnet50, resolution: 96}', 'resolution is 96; give 128'),
         ('reference: true', "give false, unless loss is 'peer'"),
         ('{loss: peer, biomechanical: 0.1}', "biomechanical is 0.1; give 0 with loss 'peer'"),
         ('schedule: steps', 'drop_every is 0; give at least 1'),

@@ -29,10 +29,10 @@ def gradients(loss, ranks):
     batch = CropStream(config, ranks)[0]
     batch['weight'][:, ::3] *= 0.5
     batch['weight_3d'][0] = 0  # of each rank; in one process, of both that are first in a rank
-    images, uv = network_input(batch, 128)
+    images = network_input(batch)
     if ranks.world == 1:
         batch['weight_3d'][1] = 0
-    terms = state.loss(images, uv, batch['xyz'], batch['weight'], batch['weight_3d'])
+    terms = state.loss(images, batch['uv'], batch['xyz'], batch['weight'], batch['weight_3d'])
     terms.total.backward()
     return {'loss': terms.total.detach(), **{name: p.grad for name, p in state.model.named_parameters()}}
 
