@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -278,7 +279,8 @@ def test_engine_that_answers_otherwise_than_torch_is_refused(monkeypatch, caplog
     engine = create_engine('onnxruntime')
     assert engine.backend == 'torch' and np.array_equal(engine.run(crops).xyz, engines['torch'].run(crops).xyz)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith('onnxruntime failed and torch takes its place: its maps are 0.01 from those of torch')
+    said = 'onnxruntime failed and torch takes its place: its maps are 0.0[0-9]+ from those of torch, more than 0.002'
+    assert re.fullmatch(said, warning)
 
 
 @pytest.mark.parametrize('threads', [1, 2])
