@@ -35,6 +35,8 @@ CANDIDATE_SHARE = 0.4
 """Share of enter_threshold that a search window needs to be looked at once more."""
 AGREEMENT = 0.15
 """Largest median distance of two looks at one hand, in crop sides."""
+STRICTER = 0.8
+"""Share of max_inconsistency that a hand may have at most to be found; one that is followed may have all of it."""
 SIDE_MARGIN = 0.05
 """How much higher the other side may score, in one picture, for a hand still to be taken for the side wanted."""
 REFUSED = 2.0
@@ -300,7 +302,7 @@ class HandsDetector:
         results: dict[str, Keypoints | NoHand],
     ) -> bool:
         """Look for one hand of these sides in the windows and follow it; whether there was one."""
-        # As another side a hand scores a little less, but enough to be noticed: two sides take turns.
+        # One side in a picture, in turn: as the other one a hand hardly scores.
         self._searches += 1
         as_side = sides[self._searches % len(sides)]
         hidden = [track.last.uv for track in self._tracks.values()]
@@ -323,7 +325,7 @@ class HandsDetector:
         margin = _score(wanted) - _score(by_side[_other(wanted.side)]) if both else 0.0
         score = min(_score(best), _score(wanted))
         least = SIDE_MARGIN if 0 <= stamp - self._refused <= REFUSED else -SIDE_MARGIN
-        if margin < least or not self._is_hand(picture, wanted, self.config.enter_threshold):
+        if margin < least or not self._is_hand(picture, wanted, self.config.enter_threshold, STRICTER):
             return none(score)
         # Two looks at a real hand agree; two looks at a thing that is none rarely do.
         if np.median(np.linalg.norm(wanted.uv - best.uv, axis=1)) > AGREEMENT * crop.side:
@@ -340,8 +342,9 @@ class HandsDetector:
         track = self._tracks.pop(side)
         self._places[side] = (self._bounded(picture, _scaled(track.crop, WIDER)), stamp)
 
-    def _is_hand(self, picture: np.ndarray, found: Keypoints, threshold: float) -> bool:
-        return is_hand(found, (picture.shape[1], picture.shape[0]), threshold, self.config.max_inconsistency)
+    def _is_hand(self, picture: np.ndarray, found: Keypoints, threshold: float, strictness: float = 1.0) -> bool:
+        most = strictness * self.config.max_inconsistency
+        return is_hand(found, (picture.shape[1], picture.shape[0]), threshold, most)
 
     def _bounded(self, picture: np.ndarray, crop: Crop) -> Crop:
         """The crop with its side within the configured bounds."""
