@@ -29,6 +29,7 @@ from minimal_hand_core.data.calibration import camera_from_field_of_view, load_c
 from minimal_hand_core.data.sources import Shot, SourceError, open_source
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 from minimal_hand_ros import health, qos
+from minimal_hand_ros.backlog import DEPTH
 from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.images import compressed_message, image_message
@@ -63,8 +64,8 @@ class CameraWork(Work[CameraSettings]):
         self._drops = DropCounter('picture')
         self._statistics = Statistics()
         publisher = node.configured.publisher
-        self._pictures = publisher(Image, 'image_raw', qos.pictures(reliable=True))
-        self._compressed = publisher(CompressedImage, 'image_raw/compressed', qos.pictures(reliable=True))
+        self._pictures = publisher(Image, 'image_raw', qos.pictures(reliable=True, depth=DEPTH))
+        self._compressed = publisher(CompressedImage, 'image_raw/compressed', qos.pictures(reliable=True, depth=DEPTH))
         self._infos = publisher(CameraInfo, 'camera_info', qos.RESULTS)
         self._truth = publisher(HandPose, 'hand/truth', qos.RESULTS) if settings.source == 'rendered' else None
 

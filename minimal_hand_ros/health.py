@@ -67,6 +67,7 @@ def values(summary: Summary, what: str) -> dict[str, str]:
         'input rate (Hz)': f'{summary.rate:.1f}',
         f'{what} received': str(summary.received),
         f'{what} ignored': str(summary.ignored),
+        f'{what} passed over': str(summary.passed_over),
         f'{what} dropped': str(sum(summary.dropped.values())),
     }
     found |= {f'dropped: {reason}': str(count) for reason, count in summary.dropped.items()}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from rclpy.subscription import Subscription
+
 from minimal_hand_ros import health, qos
+from minimal_hand_ros.backlog import Backlog
 from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.lifecycle import ManagedNode
@@ -27,16 +30,16 @@ class KeypointInput:
         self._node, self._stage, self._on_keypoints = node, stage, on_keypoints
         self._drops = DropCounter('message')
         self._statistics = Statistics()
-        self._listening = False
+        self._backlog = Backlog()
+        self._subscription: Subscription | None = None
 
     def start(self) -> None:
         """Subscribe."""
-        self._listening = True
-        self._node.active.subscription(HandKeypoints, 'hand/keypoints', self._take, qos.LATEST)
+        self._subscription = self._node.active.subscription(HandKeypoints, 'hand/keypoints', self._take, qos.WAITING)
 
     def stop(self) -> None:
         """Take no more; the node takes the subscription down."""
-        self._listening = False
+        self._subscription = None
 
     def drop(self, error: ValueError) -> None:
         """Count and name a message that cannot be used."""
@@ -52,14 +55,16 @@ class KeypointInput:
         return Report(level, message, {'state': state, **health.values(summary, 'keypoints'), **(values or {})})
 
     def _take(self, message: HandKeypoints) -> None:
-        if not self._listening:  # was waiting for its turn when the node was deactivated
+        if self._subscription is None:  # was waiting for its turn when the node was deactivated
             return
         start = time.perf_counter()
-        self._statistics.arrived()
+        message, passed = self._backlog.choose(message, self._subscription)
+        self._statistics.arrived(passed)
         try:
             self._on_keypoints(message)
         except ValueError as error:
             self.drop(error)
             return
-        seconds = {self._stage: time.perf_counter() - start}
-        self._statistics.answered(seconds, age(self._node, message.header.stamp), float(message.score))
+        spent = time.perf_counter() - start
+        self._backlog.worked(spent)
+        self._statistics.answered({self._stage: spent}, age(self._node, message.header.stamp), float(message.score))

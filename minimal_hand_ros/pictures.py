@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from rclpy.subscription import Subscription
@@ -17,6 +18,7 @@ from std_msgs.msg import Header
 
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 from minimal_hand_ros import health, qos
+from minimal_hand_ros.backlog import DEPTH, Backlog
 from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.images import picture_from_compressed, picture_from_image
@@ -27,6 +29,7 @@ from minimal_hand_ros.stamps import age, later, to_nanoseconds
 from minimal_hand_ros.work_statistics import Statistics
 
 OnPicture = Callable[[Header, np.ndarray, CameraModel | None], tuple[float, Mapping[str, float]]]
+_Message = TypeVar('_Message', Image, CompressedImage)
 _CHECK_PERIOD = 0.5
 _REMEMBERED_INFOS = 8
 _RAW, _COMPRESSED = 'image_raw', 'image_raw/compressed'
@@ -56,6 +59,7 @@ class PictureInput:
         self._compressed = self._reliable = False
         self._topic = ''
         self._statistics = Statistics()
+        self._backlog = Backlog()
         self._drops = DropCounter('picture')
         self._info_drops = DropCounter('camera info')
         self._calibrated = False
@@ -129,7 +133,7 @@ class PictureInput:
         kind, topic = (CompressedImage, _COMPRESSED) if compressed else (Image, _RAW)
         self._topic = self._node.resolve_topic_name(topic)
         take = self._take_compressed if compressed else self._take_raw
-        self._subscription = self._node.active.subscription(kind, topic, take, qos.pictures(reliable))
+        self._subscription = self._node.active.subscription(kind, topic, take, qos.pictures(reliable, DEPTH))
         delivery = qos.name_of(qos.pictures(reliable).reliability)
         self._node.get_logger().info(f'{self._topic}: subscribed {delivery}')
 
@@ -153,22 +157,29 @@ class PictureInput:
             del self._infos[next(iter(self._infos))]
 
     def _take_raw(self, message: Image) -> None:
-        self._take(message.header, lambda: picture_from_image(message))
+        self._take(message, picture_from_image)
 
     def _take_compressed(self, message: CompressedImage) -> None:
-        self._take(message.header, lambda: picture_from_compressed(message))
+        self._take(message, picture_from_compressed)
 
-    def _take(self, header: Header, decode: Callable[[], np.ndarray]) -> None:
+    def _take(self, message: _Message, decode: Callable[[_Message], np.ndarray]) -> None:
         if self._subscription is None:  # was waiting for its turn when the node was deactivated
             return
         start = time.perf_counter()
-        self._statistics.arrived()
         if not self.enabled:
+            self._statistics.arrived()
             self._statistics.ignored()
             return
+        passed = 0
+        if self._subscription.msg_type is type(
+            message
+        ):  # no longer so for what came before another transport was taken
+            message, passed = self._backlog.choose(message, self._subscription)
+        self._statistics.arrived(passed)
+        header = message.header
         self._last, self._arrival = header, time.monotonic()
         try:
-            picture = decode()
+            picture = decode(message)
             camera = self._camera_for(header, picture)
             self._calibrated = camera is not None
             decoded = time.perf_counter() - start
@@ -177,7 +188,9 @@ class PictureInput:
             self._statistics.dropped()
             self._report(self._drops.drop(error))
             return
-        others = time.perf_counter() - start - decoded - sum(stages.values())
+        spent = time.perf_counter() - start
+        self._backlog.worked(spent)
+        others = spent - decoded - sum(stages.values())
         stages = {'decode': decoded, **stages, 'publish': others}
         self._statistics.answered(stages, age(self._node, header.stamp), score)
 

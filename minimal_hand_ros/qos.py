@@ -1,8 +1,8 @@
 """Quality of service of every topic in one place.
 
-Pictures use queue depth 1 on both ends: an old picture is of no use. Over the default transport a best-effort
-subscriber loses raw 640×480 pictures altogether (one picture is larger than the shared-memory segment), so a picture
-subscription is reliable whenever each of its publishers is.
+A few pictures may wait on both ends, so that a short stall loses none; backlog.py says which of them are looked at.
+Over the default transport a best-effort subscriber loses raw 640×480 pictures altogether (one picture is larger than
+the shared-memory segment), so a picture subscription is reliable whenever each of its publishers is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from minimal_hand_ros import backlog
 
 RELIABILITY_CHOICES = ('auto', 'reliable', 'best_effort')
 
@@ -26,15 +28,18 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The last message is kept for subscribers that come later."""
 
+WAITING = QoSProfile(depth=backlog.DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+"""As RESULTS, for a subscription whose messages go through a Backlog."""
+
 TRANSFORMS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 """As tf2_ros publishes /tf."""
 
 
-def pictures(reliable: bool) -> QoSProfile:
-    """Profile of a picture topic, depth 1."""
+def pictures(reliable: bool, depth: int = 1) -> QoSProfile:
+    """Profile of a picture topic, for those who want each picture (`depth` backlog.DEPTH) or just the newest (1)."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=depth,
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
     )
 

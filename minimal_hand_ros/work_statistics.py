@@ -68,7 +68,8 @@ class Summary:
     """Figures of one node at one moment; seconds, Hz.
 
     Attributes:
-        received, ignored: inputs since the start; ignored ones came while the node was disabled.
+        received, ignored, passed_over: inputs since the start; ignored ones came while the node was disabled, those
+            passed over had to give way to newer ones.
         dropped: since the start, by reason.
         recent: inputs within SPAN; recent_drops: of those, how many were dropped.
         rate: inputs per second.
@@ -80,6 +81,7 @@ class Summary:
 
     received: int = 0
     ignored: int = 0
+    passed_over: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     recent: int = 0
     recent_drops: int = 0
@@ -99,7 +101,7 @@ class Statistics:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._received = self._ignored = 0
+        self._received = self._ignored = self._passed_over = 0
         self._arrivals, self._drops, self._ages = (Window(clock=clock) for _ in range(3))
         self._stages: dict[str, Window] = {}
         self._last: float | None = None
@@ -110,11 +112,13 @@ class Statistics:
         """Inputs since the start."""
         return self._received
 
-    def arrived(self) -> None:
-        """An input is here."""
-        self._received += 1
+    def arrived(self, passed_over: int = 0) -> None:
+        """An input is here; so many that came before it are not looked at, as there is no time for all."""
+        self._received += 1 + passed_over
+        self._passed_over += passed_over
         self._last = self._clock()
-        self._arrivals.add()
+        for _ in range(1 + passed_over):
+            self._arrivals.add()
 
     def ignored(self) -> None:
         """The input that just arrived is not looked at, as the node is disabled."""
@@ -144,6 +148,7 @@ class Statistics:
         return Summary(
             received=self._received,
             ignored=self._ignored,
+            passed_over=self._passed_over,
             dropped=dict(dropped),
             recent=len(self._arrivals.values()),
             recent_drops=len(self._drops.values()),

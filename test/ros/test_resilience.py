@@ -174,6 +174,32 @@ def test_twice_as_many_pictures_as_it_can_take(run_here: Callable, peer, clip, c
     assert np.median(late[half:]) < 2 * np.median(late[:half]) + 0.05
     gaps = np.diff(feed.keypoints.arrivals)
     assert np.median(late) < 3 * np.median(gaps) + 0.05
+    assert int(here.node.work.report().values['pictures passed over']) > 10
+
+
+def test_a_short_stall_loses_no_picture(run_here: Callable, peer, clip, camera) -> None:
+    """Another program has the processor for three pictures: they are looked at afterwards, in their order."""
+    here = run_here(TrackerNode, TRACKER)
+    feed = Feed(peer, clip, camera)
+    feed.find(0)
+    feed.keypoints.clear()
+    tracked = here.node.work.input._on_picture
+    pause = threading.Event()
+    seen = []
+
+    def now_and_then_slow(*arguments: object) -> object:
+        seen.append(len(seen))
+        pause.wait(0.35 if len(seen) % 12 == 6 else 0.0)
+        return tracked(*arguments)
+
+    here.node.work.input._on_picture = now_and_then_slow
+    ticker = threading.Event()
+    for number in range(1000, 1040):  # at 10 Hz, so that a busy machine keeps up
+        feed.send(number)
+        ticker.wait(0.1)
+    feed.keypoints.wait_for(lambda m: m.header == header(1039))
+    assert [m.header for m in feed.keypoints.messages] == [header(number) for number in range(1000, 1040)]
+    assert here.node.work.report().values['pictures passed over'] == '0'
 
 
 def test_two_trackers_in_two_namespaces(run_here: Callable, peer, clip, camera) -> None:

@@ -9,7 +9,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from builtin_interfaces.msg import Time  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 
-from minimal_hand_ros import qos, stamps  # noqa: E402
+from minimal_hand_ros import backlog, qos, stamps  # noqa: E402
 from minimal_hand_ros.drops import DropCounter  # noqa: E402
 
 
@@ -36,8 +36,9 @@ def test_reliability_follows_the_publishers(offered: list[ReliabilityPolicy], re
     assert qos.should_be_reliable(offered) is reliable
 
 
-def test_pictures_are_never_queued() -> None:
+def test_how_many_messages_may_wait() -> None:
     assert qos.pictures(True).depth == qos.pictures(False).depth == 1
+    assert qos.pictures(True, backlog.DEPTH).depth == qos.WAITING.depth == backlog.DEPTH
 
 
 def test_drops_are_all_counted_and_seldom_told() -> None:

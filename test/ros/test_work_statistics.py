@@ -64,7 +64,7 @@ def test_summary(clock: Clock) -> None:
     assert statistics.summary({}) == Summary()
     for number in range(10):
         clock.now += 0.5
-        statistics.arrived()
+        statistics.arrived(passed_over=number // 9)
         if number < 2:
             statistics.dropped()
         elif number == 2:
@@ -73,16 +73,17 @@ def test_summary(clock: Clock) -> None:
             statistics.answered({'decode': 0.001, 'pose': 0.01 * number}, age=0.02, score=0.1 * number)
     clock.now += 0.25
     summary = statistics.summary({'too short': 2})
-    assert (summary.received, summary.ignored, summary.dropped) == (10, 1, {'too short': 2})
-    assert (summary.recent, summary.recent_drops) == (10, 2)
-    assert summary.rate == pytest.approx(2) and summary.quiet == pytest.approx(0.25)
+    assert (summary.received, summary.ignored, summary.passed_over) == (11, 1, 1)
+    assert summary.dropped == {'too short': 2}
+    assert (summary.recent, summary.recent_drops) == (11, 2)
+    assert summary.rate == pytest.approx(10 / 4.5) and summary.quiet == pytest.approx(0.25)
     assert summary.age == pytest.approx((0.02, 0.02))
     assert summary.latency['decode'] == pytest.approx((0.001, 0.001))
     assert summary.latency['pose'] == pytest.approx((0.06, 0.087))
     assert summary.score == pytest.approx(0.9)
     clock.now += 60
     later = statistics.summary({'too short': 2})
-    assert later.received == 10 and not later.latency and later.age is None and later.rate == 0
+    assert later.received == 11 and not later.latency and later.age is None and later.rate == 0
 
 
 GOOD = Summary(received=100, recent=100, rate=30.0, quiet=0.03, latency={'keypoints': (0.01, 0.02)}, score=0.9)
