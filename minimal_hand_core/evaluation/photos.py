@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,16 @@ def summarise(errors: np.ndarray) -> dict[str, Any]:
     }
 
 
-def overlay_sheet(root: Path, found: Predictions, errors: np.ndarray, count: int = 24) -> np.ndarray:
+def overlay_sheet(
+    picture_of: Callable[[str], np.ndarray], found: Predictions, errors: np.ndarray, count: int = 24
+) -> np.ndarray:
     """The worst `count` / 2 hands, worst first, then as many evenly spread ones; labels in thin white.
+
+    Args:
+        picture_of: gives the (H, W, 3) uint8 BGR picture of a key.
+        found: what the network said.
+        errors: (N, 21) shares of the hand's box.
+        count: hands to show.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -59,7 +68,7 @@ def overlay_sheet(root: Path, found: Predictions, errors: np.ndarray, count: int
     spread = rest[np.linspace(0, len(rest) - 1, min(half, len(rest))).astype(int)] if len(rest) else rest
     tiles = []
     for i in [*order[:half], *spread]:
-        picture = load_picture(root / found.keys[i])
+        picture = picture_of(found.keys[i])
         scale = 256 / max(picture.shape[:2])
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else 1)
         tile = np.zeros((256, 256, 3), np.uint8)
@@ -101,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.output is not None:
             options.output.mkdir(parents=True, exist_ok=True)
             (options.output / 'photos.json').write_text(json.dumps(summaries, indent=1))
-            sheet = overlay_sheet(options.folder, found, errors)
+            sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
             if not cv2.imwrite(str(options.output / 'overlays.png'), sheet):
                 raise OSError(f'{options.output / "overlays.png"} cannot be written')
     except (ValueError, OSError) as error:
