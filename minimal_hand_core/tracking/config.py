@@ -104,9 +104,9 @@ class PoseConfig:
     model: str = 'open'
     hand_length: float = 0.0
     hand_length_sigma: float = 0.05
-    keypoint_sigma: float = 0.02
-    keypoint_scale: float = 0.969
-    xyz_sigma: float = 0.1
+    keypoint_sigma: float = 0.0185
+    keypoint_scale: float = 0.976
+    xyz_sigma: float = 0.092
     pose_method: str = 'aik'
     pose_limits: bool = True
     pose_weights: str = 'default'
