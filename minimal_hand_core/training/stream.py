@@ -79,7 +79,10 @@ class CropStream(Dataset[Batch]):
         self.config, self.ranks = config, ranks
         self.real = RealHands(data.real_hands, 'train', leave_out=data.leave_out) if data.real_hands else None
         self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
-        self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed) if data.rendered else None
+        self.rendered = None
+        if data.rendered:
+            stretched = data.variation.stretched
+            self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed, stretched=stretched)
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
         self.parts: list[Parts] = [

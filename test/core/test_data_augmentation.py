@@ -15,6 +15,7 @@ from minimal_hand_core.data.augmentation import (
     varied_crop,
     whole_crop,
 )
+from minimal_hand_core.data.augmentation.stretch import stretched
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.tracking.crop import keypoints_crop
 
@@ -55,6 +56,24 @@ def test_labels_stay_on_the_pixels(side, seed):
     crop = varied_crop(_sample(side), np.random.default_rng(seed), MOVED)
     assert crop.image.shape == (128, 128, 3)
     assert _dot_error(crop.image, crop.uv) < 0.6
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_labels_of_a_stretched_picture_stay_on_the_pixels_and_teach_no_3d(seed):
+    sample = replace(
+        _sample(), mask=np.ones((240, 240), bool), intrinsics=np.array([[300.0, 0, 119], [0, 300, 121], [0, 0, 1]])
+    )
+    crop = varied_crop(sample, np.random.default_rng(seed), replace(MOVED, stretched=1.0, stretch=0.6))
+    assert _dot_error(crop.image, crop.uv) < 0.8
+    assert crop.weight_3d == 0
+    wide = stretched(sample, 0.6)
+    assert wide.image.shape == (178, 324, 3)
+    assert wide.mask is not None and wide.mask.shape == (178, 324)
+    inside = (wide.keypoints_px > 8).all(1) & (wide.keypoints_px < (316, 170)).all(1)
+    assert _dot_error(wide.image[:128, :128], wide.keypoints_px[inside]) < 0.5
+    # A point on the old axis through a pixel lies on the new one through the moved pixel.
+    ray = np.linalg.solve(sample.intrinsics, (*sample.keypoints_px[3], 1))
+    np.testing.assert_allclose((wide.intrinsics @ ray)[:2], wide.keypoints_px[3], atol=1e-9)
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -63,6 +64,22 @@ def test_a_centred_crop_is_the_networks() -> None:
         low, high = hands[i].keypoints_px.min(axis=0), hands[i].keypoints_px.max(axis=0)
         np.testing.assert_allclose((low + high) / 2, 63.5, atol=2.5)
         assert (high - low).max() == pytest.approx(128 / 1.5, rel=0.08)
+
+
+def test_stretched_pictures_are_cropped_alike_and_teach_no_3d() -> None:
+    plain = SyntheticHands(seed=3, variation=CENTRED)
+    wide = SyntheticHands(seed=3, variation=replace(CENTRED, stretched=1.0, stretched_by=0.6))
+    ratios = []
+    for i in range(12):
+        sample = wide[i]
+        assert sample.weight_3d == 0 and plain[i].weight_3d == 1
+        np.testing.assert_array_equal(sample.rotations, plain[i].rotations)
+        assert sample.intrinsics is not None
+        ratios.append(np.log(sample.intrinsics[0, 0] / sample.intrinsics[1, 1]))
+        # The longer side of the stretched hand, too, is two thirds of the crop (less what the small `stretch` adds).
+        assert np.ptp(sample.keypoints_px, axis=0).max() == pytest.approx(128 / 1.5, rel=0.06)
+    assert np.ptp(ratios) > 0.5
+    assert np.abs(ratios).max() < 0.6 + 0.12
 
 
 def test_joints_lie_on_the_hand(hands: SyntheticHands) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from minimal_hand_core.data.augmentation.backgrounds import fill_outside, replace_background
 from minimal_hand_core.data.augmentation.looks import vary
 from minimal_hand_core.data.augmentation.occluders import covered
+from minimal_hand_core.data.augmentation.stretch import stretched
 from minimal_hand_core.data.augmentation.variation import Variation
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
@@ -103,6 +104,8 @@ def varied_crop(
     Raises:
         ValueError: no keypoint is labelled, or the mask or backdrop does not fit.
     """
+    if variation.stretched and rng.random() < variation.stretched:
+        sample = stretched(sample, float(rng.uniform(-variation.stretch, variation.stretch)))
     box = keypoints_crop(extent(sample))
     factor = float(np.exp(rng.uniform(*np.log(variation.scale))))
     if rng.random() < variation.far:

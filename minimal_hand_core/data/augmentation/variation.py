@@ -11,7 +11,7 @@ from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.tracking.crop import CROP_FACTOR
 
 _CHANCES = (
-    *('upright', 'far', 'background', 'occluder', 'shadow', 'light', 'grey', 'channels'),
+    *('upright', 'far', 'stretched', 'background', 'occluder', 'shadow', 'light', 'grey', 'channels'),
     *('blur', 'low_resolution', 'noise', 'jpeg'),
 )
 
@@ -28,6 +28,9 @@ class Variation:
             hand with a wide crop.
         far_scale: see `far`.
         shift: largest shift of the centre, as a share of the side.
+        stretched: share of crops, rendered ones too, that are stretched along one side of the picture, as pictures are
+            that were made square; their 3D is not taught. Off unless a recipe asks for it.
+        stretch: largest logarithm of width over height, either way, of those.
         background: share of crops with a mask that get another background.
         occluder: chance of something in front: a plain patch, a piece of another picture, or fingers of a skin colour.
         shadow: chance of a shadow with a soft edge.
@@ -49,6 +52,8 @@ class Variation:
     far: float = 0.12
     far_scale: float = 2.4
     shift: float = 0.1
+    stretched: float = 0.0
+    stretch: float = 0.6
     background: float = 0.5
     occluder: float = 0.2
     shadow: float = 0.1
@@ -64,7 +69,7 @@ class Variation:
     def __post_init__(self) -> None:
         for name in _CHANCES:
             _check(0 <= getattr(self, name) <= 1, name, getattr(self, name), 'a chance, 0…1')
-        for name in ('rotation', 'shift', 'color'):
+        for name in ('rotation', 'shift', 'stretch', 'color'):
             _check(0 <= getattr(self, name) < np.inf, name, getattr(self, name), '0 or more')
         low, high = self.scale
         _check(0 < low <= high < np.inf, 'scale', self.scale, '(smallest, largest), both above 0')

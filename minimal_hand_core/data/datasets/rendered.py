@@ -15,6 +15,7 @@ Training crops are cut as varied as training wants them; the other two are centr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +43,13 @@ SPLITS = tuple(_SPLITS)
 
 
 def open_rendered(
-    root: Path | str | None, split: str, *, length: int | None = None, size: int | None = None, seed: int = 0
+    root: Path | str | None,
+    split: str,
+    *,
+    length: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    stretched: float = 0.0,
 ) -> SyntheticHands:
     """A split of rendered hands.
 
@@ -51,13 +58,17 @@ def open_rendered(
         split: one of SPLITS.
         length, size: other than the table's.
         seed: added to the seed of 'train', so that runs differ; must be 0 for the fixed splits.
+        stretched: share of 'train' in other proportions (`SceneVariation.stretched`); must be 0 for the fixed splits.
 
     Raises:
         DatasetError: an unknown split.
-        ValueError: no such folder, or a seed for a fixed split.
+        ValueError: no such folder, or seed or stretched for a fixed split.
     """
     how = _SPLITS[choose('rendered: split', split, SPLITS)]
     if seed and split != 'train':
         raise ValueError(f'rendered: seed is {seed}; the {split} split is fixed, leave it 0')
+    if stretched and split != 'train':
+        raise ValueError(f'rendered: stretched is {stretched}; the {split} split is fixed, leave it 0')
+    variation = replace(how.variation or SceneVariation(), stretched=stretched)
     photos = Backgrounds(root, split=how.backgrounds) if root is not None else None
-    return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, how.variation)
+    return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, variation)

@@ -69,6 +69,8 @@ class SceneVariation:
         shift: largest shift of the crop's centre, as a share of its side.
         truncated: share of crops shifted and narrowed so that the border cuts the hand.
         stretch: standard deviation of the logarithm of fx / fy.
+        stretched: share of pictures with another fx / fy, as of pictures that were made square; their `weight_3d` is 0.
+        stretched_by: largest logarithm of it, either way.
         beta: standard deviation of each beta.
         front: chance of an object in front of the hand; held: chance of one in a closing hand.
         shadow: chance that the hand throws a shadow on what is behind it.
@@ -83,6 +85,8 @@ class SceneVariation:
     shift: float = 0.1
     truncated: float = 0.06
     stretch: float = 0.03
+    stretched: float = 0.0
+    stretched_by: float = 0.6
     beta: float = 1.0
     front: float = 0.14
     held: float = 0.6
@@ -159,7 +163,8 @@ def synthetic_sample(
     how = variation or SceneVariation()
     hand = bare_hand(rng, studio, how)
     vertices, keypoints = studio.mesh(hand.rotations, hand.betas)
-    offset, intrinsics = _aim(rng, keypoints, how, size)
+    stretched = how.stretched > 0 and rng.random() < how.stretched
+    offset, intrinsics = _aim(rng, keypoints, how, size, stretched)
     vertices, keypoints = vertices + offset, keypoints + offset
     keypoints_px = project(keypoints, intrinsics)
 
@@ -186,6 +191,7 @@ def synthetic_sample(
         intrinsics=intrinsics,
         side='right',
         key=key,
+        weight_3d=0.0 if stretched else 1.0,
         betas=hand.betas,
         rotations=hand.rotations,
         angles=hand.angles,
@@ -275,7 +281,7 @@ class SyntheticHands(Sequence[SyntheticSample]):
 
 
 def _aim(
-    rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int
+    rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int, stretched: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where to put the hand (an offset (3,)) and the camera matrix (3, 3) that makes it fill the crop as wanted."""
     distance = float(np.exp(rng.uniform(*np.log(how.distance))))
@@ -288,15 +294,20 @@ def _aim(
         shift = shift + 0.25 * np.sign(away) * np.sqrt(np.abs(away))  # rather to the edge than to the middle
     elif chance < how.truncated + how.far:
         factor = float(rng.uniform(how.scale[1], max(how.far_scale, how.scale[1])))
-    offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift)
+    amount = rng.uniform(-how.stretched_by, how.stretched_by) / 2 if stretched else 0.0
+    aspect = np.exp([amount, -amount])
+    offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift, aspect)
     stretch = np.exp(rng.normal(0, how.stretch) / 2) if how.stretch > 0 else 1.0
-    focal, middle = size / side, (size - 1) / 2
-    return offset, np.array([[focal * stretch, 0, middle], [0, focal / stretch, middle], [0, 0, 1]])
+    focal, middle = aspect * size / side, (size - 1) / 2
+    return offset, np.array([[focal[0] * stretch, 0, middle], [0, focal[1] / stretch, middle], [0, 0, 1]])
 
 
 @njit(cache=True, nogil=True)
-def _centre(keypoints: np.ndarray, distance: float, factor: float, shift: np.ndarray) -> tuple[np.ndarray, float]:
-    """Offset (3,) that puts the keypoints' box `shift` sides off the axis, and the crop's side at z = 1."""
+def _centre(
+    keypoints: np.ndarray, distance: float, factor: float, shift: np.ndarray, aspect: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Offset (3,) that puts the keypoints' box `shift` sides off the axis, and the crop's side at z = 1, all of them
+    along an axis in the unit that `aspect` (2,) stretches it to."""
     offset = np.zeros(3)
     offset[2] = distance - (keypoints[:, 2].min() + keypoints[:, 2].max()) / 2
     side = 0.0
@@ -309,9 +320,9 @@ def _centre(keypoints: np.ndarray, distance: float, factor: float, shift: np.nda
                 at = (keypoints[k, axis] + offset[axis]) / (keypoints[k, 2] + offset[2])
                 low, high = min(low, at), max(high, at)
             middle[axis] = (low + high) / 2
-            side = max(side, factor * (high - low))
+            side = max(side, factor * (high - low) * aspect[axis])
         for axis in range(2):
-            offset[axis] -= (middle[axis] - shift[axis] * side) * distance
+            offset[axis] -= (middle[axis] - shift[axis] * side / aspect[axis]) * distance
     return offset, side
 
 
