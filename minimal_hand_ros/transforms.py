@@ -51,10 +51,8 @@ class HandTransforms:
             self._make(header, state)
         translations, rotations = keypoint_frames(state.keypoints_m, state.rotations)
         quaternions = matrix_to_quaternion(torch.from_numpy(rotations)).numpy()
-        self._stamps[0] = (header.stamp.sec, header.stamp.nanosec)
-        for stamp, place, numbers in zip(self._stamp_places, self._places, np.hstack([translations, quaternions])):
-            stamp[:] = self._stamps
-            place[:] = numbers
+        self._stamps.write(np.array([(header.stamp.sec, header.stamp.nanosec)], STAMP))
+        self._numbers.write(np.hstack([translations, quaternions]))
         return bytes(self._message)
 
     def _make(self, header: Header, state: HandState) -> None:
@@ -68,7 +66,6 @@ class HandTransforms:
             each.transform.translation = Vector3(x=x, y=y, z=z)
             each.transform.rotation = Quaternion(**dict(zip('xyzw', quaternion)))
         self._message = SerializedMessage(TFMessage(transforms=transforms))
-        self._stamps = np.zeros(1, STAMP)
-        self._stamp_places = [self._message.place_of(np.array([tuple(stamp)], STAMP)) for stamp in stamps]
-        self._places = [self._message.place_of(each) for each in numbers]
+        self._stamps = self._message.places_of(np.array([[tuple(stamp)] for stamp in stamps], STAMP))
+        self._numbers = self._message.places_of(numbers)
         self._frame = header.frame_id
