@@ -13,6 +13,7 @@ from minimal_hand_core.inference import create_engine
 from minimal_hand_core.tracking import CameraModel, DetectorConfig, HandsDetector, Keypoints, NoHand, box_crop
 from minimal_hand_ros import qos
 from minimal_hand_ros.debug import DebugOutput
+from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.messages import keypoints_message
 from minimal_hand_ros.msg import HandKeypoints
@@ -45,6 +46,7 @@ class DetectionStage:
             for each in self._detector.sides
         }
         self._debug = DebugOutput(node)
+        self._box_drops = DropCounter('hand/roi')
 
     def start(self) -> None:
         """Take boxes."""
@@ -95,12 +97,13 @@ class DetectionStage:
                 publisher.publish(keypoints_message(header, none, side, (0, 0), None, 0.0))
 
     def values(self) -> dict[str, str]:
-        """For the diagnostics: which engine runs, and which was asked for."""
-        return {
+        """For the diagnostics: which engine runs, which was asked for, and what boxes were dropped why."""
+        found = {
             'backend': self._engine.backend,
             'backend asked for': self._detector.config.backend,
             'engine': self._engine.description,
         }
+        return found | {f'hand/roi dropped: {reason}': str(count) for reason, count in self._box_drops.reasons.items()}
 
     def warnings(self) -> list[str]:
         """For the diagnostics: what is not as it should be."""
@@ -114,4 +117,6 @@ class DetectionStage:
         try:
             self._detector.suggest(box_crop(box.x_offset, box.y_offset, box.width, box.height))
         except ValueError as error:
-            self._node.get_logger().warning(f'hand/roi: {error}')
+            line = self._box_drops.drop(error)
+            if line is not None:
+                self._node.get_logger().warning(line)

@@ -117,7 +117,7 @@ class RetargetWork(Work[RetargetSettings]):
         if message.side != self._settings.side:
             return
         self._statistics.arrived()
-        if not message.valid or message.score < self._settings.min_score:
+        if not (message.valid and message.score >= self._settings.min_score):  # NaN is no score
             self._guard.lose()
             return
         self._follow(lambda: observation_from_pose(message), age(self._node, message.header.stamp), message.score)

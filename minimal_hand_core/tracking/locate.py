@@ -59,8 +59,7 @@ def locate(
         WristError, FitError: the keypoints cannot be a hand before this camera.
     """
     if config.mirrored:
-        # Any width would do, as long as picture and camera are flipped about the same middle.
-        keypoints, camera = mirror_keypoints(keypoints, camera.width), mirror_camera(camera, camera.width)
+        keypoints, camera = _flipped(keypoints, camera, depth)
         depth = None if depth is None else depth.mirrored()
     uv, confidence = keypoints.uv, keypoints.confidence
     if depth is not None and config.hand_length_sigma > 0:
@@ -106,6 +105,13 @@ def locate(
     return replace(fit, covariance=honest_covariance(fit.covariance, fit.position, config.hand_length_sigma, common))
 
 
+def _flipped(keypoints: Keypoints, camera: CameraModel, depth: DepthPicture | None) -> tuple[Keypoints, CameraModel]:
+    """Keypoints and camera of a mirrored picture as if nothing had been flipped."""
+    # Any width would do, as long as depth is flipped about the same middle; the camera's may be 0, not known.
+    width = camera.width if depth is None else depth.metres.shape[1]
+    return mirror_keypoints(keypoints, width), mirror_camera(camera, width)
+
+
 def _with_depth(
     keypoints: Keypoints,
     shape: HandShape,
@@ -145,7 +151,7 @@ def measure_length(
     """
     length = shape.hand_length
     if config.mirrored:
-        keypoints, camera = mirror_keypoints(keypoints, camera.width), mirror_camera(camera, camera.width)
+        keypoints, camera = _flipped(keypoints, camera, depth)
         depth, config = depth.mirrored(), replace(config, mirrored=False)
     for _ in range(passes):
         sized = replace(shape, hand_length=length)

@@ -17,6 +17,7 @@ from minimal_hand_core.tracking import (
     Keypoints,
 )
 from minimal_hand_core.tracking.gates import same_place
+from minimal_hand_core.tracking.mirrored import mirror_camera
 from minimal_hand_core.tracking.track import CHECKS_AT_START, Track
 
 CAMERA = CameraModel(640, 480, [600, 0, 319.5, 0, 600, 239.5, 0, 0, 1], [])
@@ -232,6 +233,21 @@ def test_both_hands_become_metric_states():
     assert tracker.lost == {'right': False, 'left': True}
     tracker.reset()
     assert tracker.lost == {'right': True, 'left': True}
+
+
+def test_both_hands_of_a_selfie_camera_keep_their_sides():
+    engines = NearestHand(), NearestHand()
+    plain = BothHandsTracker(HandTrackerConfig(hand_length=0.09), engines[0])
+    selfie = BothHandsTracker(HandTrackerConfig(hand_length=0.09, mirrored=True), engines[1])
+    picture = two((170, 240), (470, 240))
+    for i in range(40):
+        expected = plain.track(picture, i / 30, CAMERA)
+        found = selfie.track(np.ascontiguousarray(picture[:, ::-1]), i / 30, mirror_camera(CAMERA, 640))
+    for side, column in (('right', 639 - 170), ('left', 639 - 470)):
+        assert found[side].side == side
+        assert abs(np.ptp(found[side].uv[:, 0]) / 2 + found[side].uv[:, 0].min() - column) < 20
+        for name in ('keypoints_m', 'rotations', 'wrist_position'):
+            assert np.allclose(getattr(found[side], name), getattr(expected[side], name), atol=1e-9), name
 
 
 def test_bad_sides_are_named():

@@ -114,8 +114,11 @@ def test_depth_that_does_not_show_the_hand_changes_nothing(spoil):
         assert np.array_equal(before.wrist_covariance, after.wrist_covariance)
 
 
-def test_mirrored_pictures_come_with_mirrored_depth():
+@pytest.mark.parametrize('size_known', [True, False])
+def test_mirrored_pictures_come_with_mirrored_depth(size_known):
     truth, camera, depth = shots()[1]
+    if not size_known:
+        camera = CameraModel(0, 0, camera.k, camera.d)
     found = keypoints(truth, np.random.default_rng(2))
     shape = HandShape(truth.betas, 1.08 * truth.hand_length)
     plain = PoseEstimator(PoseConfig(filter='none'), model())

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints, HandPose  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, JointState, RegionOfInterest  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
@@ -114,20 +115,30 @@ def test_mirrored_pictures_show_the_true_side(run_here: Callable, peer: Any, sce
 
 
 def test_a_box_of_another_detector_is_looked_at(run_here: Callable, peer: Any, scene: tuple) -> None:
+    # two right hands beside each other: the box chooses between them
     picture, truths, k = scene
+    half = picture.shape[1] // 2
+    picture = np.ascontiguousarray(np.tile(picture[:, :half], (1, 2, 1)))
+    here = truths['right'].keypoints_px
     keypoints = peer.listen(HandKeypoints, 'hand/keypoints')
-    # Which side they are does not matter here: the box chooses between two hands.
-    any_hand = {'check_side': False, 'enter_threshold': 0.4, 'keep_threshold': 0.3}
-    run_here(KeypointNode, {'side': 'right', 'search_windows': 1, **any_hand, **BACKEND})
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    run_here(KeypointNode, {'side': 'right', 'search_windows': 1, **BACKEND})
     camera, boxes = Camera(peer, picture, k), peer.talk(RegionOfInterest, 'hand/roi')
-    for side in ('right', 'right', 'left'):
-        uv = truths[side].keypoints_px
+    for uv in (here, here, here + (half, 0), here):
         low, size = uv.min(axis=0).astype(int), np.ptp(uv, axis=0).astype(int)
         box = RegionOfInterest(x_offset=int(low[0]), y_offset=int(low[1]), width=int(size[0]), height=int(size[1]))
 
-        def is_there(message: HandKeypoints, box: Any = box, column: float = uv[:, 0].mean()) -> bool:
+        def is_there(
+            message: HandKeypoints, box: Any = box, column: float = (uv[:, 0].min() + uv[:, 0].max()) / 2
+        ) -> bool:
             boxes.publish(RegionOfInterest())  # of no size: means nothing
             boxes.publish(box)
             return message.valid and abs(middle(message) - column) < 60
 
         camera.show_until(keypoints, is_there)
+    last = 2**32 - 1
+    for box in ((0, 0, 5, 0), (last, last, last, last), (0, 0, last, last), (0, 0, last, 1)):
+        boxes.publish(RegionOfInterest(x_offset=box[0], y_offset=box[1], width=box[2], height=box[3]))
+        camera.show_until(keypoints, lambda message: message.valid)
+    reason = 'hand/roi dropped: box is 5×0 at (0, 0); give finite pixels, width and height above 0'
+    diagnostics.wait_for(lambda m: any((v.key, v.value) == (reason, '1') for v in m.status[0].values))

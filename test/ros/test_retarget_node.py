@@ -285,6 +285,9 @@ def test_bad_hands_are_dropped_and_named(run_here: Callable, peer) -> None:
     robot.pinch(0.0, side='left')
     robot.pinch(0.0, score=0.9)
     robot.wait_for_position(lambda position: position == 0.0)
+    robot.states.clear()
+    robot.pinch(0.2, score=math.nan)
+    robot.wait_for_state('holding')
 
 
 def test_settings_that_cannot_be_end_the_start(fail_to_start: Callable[..., str], tmp_path: Path) -> None:
