@@ -26,13 +26,18 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
+from minimal_hand_core.recording import RecordingWriter  # noqa: E402
 from minimal_hand_ros.camera_node import CameraNode  # noqa: E402
 from minimal_hand_ros.ik_node import IkNode  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
 from minimal_hand_ros.keypoint_node import KeypointNode  # noqa: E402
 from minimal_hand_ros.qos import LATCHED, RESULTS, pictures  # noqa: E402
+from minimal_hand_ros.recorder_node import RecorderNode  # noqa: E402
+from minimal_hand_ros.replay_node import ReplayNode  # noqa: E402
+from minimal_hand_ros.retarget_node import RetargetNode  # noqa: E402
 from minimal_hand_ros.shape_server import ShapeServer  # noqa: E402
 from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
+from minimal_hand_ros.viewer_node import ViewerNode  # noqa: E402
 
 NODES = {
     'camera_node': CameraNode,
@@ -40,7 +45,12 @@ NODES = {
     'shape_server': ShapeServer,
     'ik_node': IkNode,
     'tracker': TrackerNode,
+    'retarget': RetargetNode,
+    'viewer': ViewerNode,
+    'recorder': RecorderNode,
+    'replay': ReplayNode,
 }
+GRIPPER = str(Path(__file__).resolve().parents[2] / 'config' / 'retarget' / 'two_finger_gripper.yaml')
 UNCONFIGURED, INACTIVE, ACTIVE = (
     State.PRIMARY_STATE_UNCONFIGURED,
     State.PRIMARY_STATE_INACTIVE,
@@ -96,9 +106,19 @@ def options(name: str, **parameters: object) -> dict[str, object]:
     return {**parameters, **({'backend': 'torch'} if name in ('keypoint_node', 'tracker') else {})}
 
 
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One pose."""
+    path = tmp_path_factory.mktemp('recording') / 'pose.mcap'
+    with RecordingWriter(path) as writer:
+        writer.write('/hand/pose', 'minimal_hand_ros/msg/HandPose', {'side': 'right'}, 1)
+    return path
+
+
 @pytest.mark.parametrize('name', NODES)
-def test_every_node_goes_up_and_down(run_here: Callable, peer, name: str) -> None:
-    here = run_here(NODES[name], options(name, autostart=False))
+def test_every_node_goes_up_and_down(run_here: Callable, peer, recording: Path, name: str) -> None:
+    needs = {'retarget': {'config': GRIPPER}, 'viewer': {'port': 0}, 'replay': {'path': str(recording), 'paused': True}}
+    here = run_here(NODES[name], options(name, autostart=False, **needs.get(name, {})))
     manager = Manager(peer, name)
     assert manager.state == UNCONFIGURED and here.node.work is None
     assert not manager.change(ACTIVATE) and manager.state == UNCONFIGURED

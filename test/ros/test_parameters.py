@@ -21,6 +21,9 @@ LOADERS = [
     settings.load_ik_settings,
     settings.load_tracker_settings,
     settings.load_retarget_settings,
+    settings.load_recorder_settings,
+    settings.load_replay_settings,
+    settings.load_viewer_settings,
 ]
 
 
