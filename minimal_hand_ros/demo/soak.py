@@ -109,7 +109,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ['ROS_DOMAIN_ID'] = str(options.domain if options.domain is not None else random.choice(range(10, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    limits = Limits(options.p50 * 1e-3, options.p99 * 1e-3, options.lost, options.drift * 1e6)
+    limits = Limits(options.p50 * 1e-3, options.p99 * 1e-3, options.lost, options.drift * 1e6, options.found * 1e-2)
     try:
         with tempfile.TemporaryDirectory() as folder:
             print('rendering the clip', flush=True)
@@ -179,6 +179,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--p99', type=float, default=33.0, help='limit of picture→TF, ms')
     parser.add_argument('--lost', type=int, default=0, help='limit of lost pictures')
     parser.add_argument('--drift', type=float, default=5.0, help='limit of the growth of memory, MB')
+    parser.add_argument('--found', type=float, default=95.0, help='limit of the pictures with a hand found, percent')
     parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
     return parser.parse_args(args)
 
@@ -200,7 +201,11 @@ def _watch(options: argparse.Namespace, video: Path, calibration: Path, hand_len
         group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
         tracker = {'backend': options.backend, 'hand_length': hand_length}
         group.start('tracker', 'minimal_hand_ros.tracker_node', tracker)
-        print(f'started camera_node and tracker on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}', flush=True)
+        processors = len(os.sched_getaffinity(0))
+        print(
+            f'started camera_node and tracker on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, {processors} processors',
+            flush=True,
+        )
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         listener, executor = Listener(), SingleThreadedExecutor()
         executor.add_node(listener)

@@ -15,18 +15,29 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from minimal_hand_ros.demo import soak  # noqa: E402
 from minimal_hand_ros.demo.endurance import Limits, Run, calm_part, judge  # noqa: E402
+from minimal_hand_ros.demo.processes import NodeDied  # noqa: E402
 from minimal_hand_ros.demo.soak import processor_seconds, resident_bytes, stolen_seconds  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(latency: float = 0.012, slow: float = 0.020, lost: int = 0, growth: float = 0.0) -> Run:
+def run(
+    latency: float = 0.012,
+    slow: float = 0.020,
+    lost: int = 0,
+    growth: float = 0.0,
+    hump: float = 0.0,
+    found: int = 18000,
+) -> Run:
     """Ten minutes at 30 Hz; the first minute's memory says nothing, as much is still being loaded."""
-    latencies = np.full(18000, latency)
+    latencies = np.full(found, latency)
     latencies[::50] = slow
     seconds = np.arange(600.0)
     memory = 4e8 + np.where(seconds < 60, -1e8, growth * (seconds - 60) / 540)
+    memory[(seconds > 300) & (seconds < 360)] += hump
+    memory[::97] += 5e7  # a sample in passing is no growth
     return Run(18000, lost, latencies, np.column_stack([seconds, memory]))
 
 
@@ -40,6 +51,9 @@ def run(latency: float = 0.012, slow: float = 0.020, lost: int = 0, growth: floa
         (run(growth=8e6), ['drift']),
         (run(growth=-8e6), ['drift']),
         (run(growth=4e6), []),
+        (run(hump=8e6), ['drift']),
+        (run(found=17000), ['found']),
+        (run(found=17950, lost=40), ['lost']),
         (run(latency=0.05, slow=0.06, lost=7), ['p50', 'p99', 'lost']),
     ],
 )
@@ -48,6 +62,34 @@ def test_limits(seen: Run, missed: list[str]) -> None:
     assert good == (not missed)
     found = [line for line in lines if line.startswith('MISSED')]
     assert len(found) == len(missed) and all(name in line for name, line in zip(missed, found))
+
+
+@pytest.mark.parametrize(
+    ('seen', 'arguments', 'code'),
+    [
+        (run(), [], 0),
+        (run(lost=1), [], 1),
+        (run(lost=1), ['--lost', '1'], 0),
+        (run(found=15000), [], 1),
+        (run(growth=8e6), [], 1),
+        (run(growth=8e6), ['--drift', '9'], 0),
+        (run(), ['--p50', '11'], 1),
+        (run(), ['--p99', '19'], 1),
+        (NodeDied('tracker ended'), [], 1),
+    ],
+)
+def test_a_limit_that_is_missed_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, seen: Run | NodeDied, arguments: list[str], code: int
+) -> None:
+    def watch(*given: object) -> Run:
+        if isinstance(seen, NodeDied):
+            raise seen
+        return seen
+
+    monkeypatch.setenv('ROS_DOMAIN_ID', os.environ['ROS_DOMAIN_ID'])  # puts back what main changes
+    monkeypatch.setattr(soak, 'write_clip', lambda folder, seconds: (folder, folder, 0.09))
+    monkeypatch.setattr(soak, '_watch', watch)
+    assert soak.main(['--domain', os.environ['ROS_DOMAIN_ID'], *arguments]) == code
 
 
 def test_stages_and_processor_time_are_told() -> None:
@@ -105,7 +147,7 @@ def test_a_short_run() -> None:
             '--domain',
             os.environ['ROS_DOMAIN_ID'],
         ]
-        + ['--p50', '60000', '--p99', '60000', '--lost', '400', '--drift', '500'],
+        + ['--p50', '60000', '--p99', '60000', '--lost', '400', '--drift', '500', '--found', '50'],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
