@@ -4,7 +4,8 @@
     python -m benchmarks.check --keep bench_output/bench.json benchmarks/baseline.json
 
 Compares ratios, each of a row of the table to its peer in the same run, which another machine changes less than times.
-A row without a peer is held against the peer's AIK, the yardstick of how fast the machine is. A row fails when the
+A row without a peer is held against the peer's AIK, the yardstick of how fast the machine is, and says so in its name;
+one whose peer was left out of a run (`-k small`) is not compared. A row fails when the
 ratio of the medians and the ratio of the fastest rounds are both more than 20 % worse: other programs slow down many
 rounds of one side, but seldom all. For the same reason rows by the clock are left out. What one of the runs did not
 measure is named and fails nothing.
@@ -26,6 +27,8 @@ WORSE = 0.20
 """Share of its ratio that a row may lose."""
 YARDSTICK = 'AIK, one hand'
 """Row whose peer stands in where a row has none: Python and NumPy, a little of both."""
+BY_YARDSTICK = f' (beside the peer of {YARDSTICK})'
+"""After the title of such a row: ratios to different peers are never compared."""
 OK, SLOWER, UNREADABLE = 0, 1, 2
 
 
@@ -70,18 +73,21 @@ def _kept(content: dict[str, Any]) -> Run:
 def _measured(report: dict[str, Any]) -> Run:
     lines = read_lines(report)
     yardstick = next((line.peer for line in lines if line.title == YARDSTICK), None)
-    pairs = {line.title: _ratio(line, yardstick) for line in lines}
+    pairs = dict(pair for line in lines if (pair := _ratio(line, yardstick)) is not None)
     machine = report['machine_info']['ours']
     load = max(machine['load_average'][0], report['load_average_after'][0])
     described = f'{machine["cpu_model"]}, {machine["cores"]} cores, load up to {load:g}, {report["datetime"][:10]}'
-    return Run(described, {title: ratio for title, ratio in pairs.items() if ratio is not None})
+    return Run(described, pairs)
 
 
-def _ratio(line: Line, yardstick: Timing | None) -> Ratio | None:
-    peer = line.peer or yardstick
+def _ratio(line: Line, yardstick: Timing | None) -> tuple[str, Ratio] | None:
+    """Title and ratio of a row; None where it has no peer in this run, or goes by the clock."""
+    peer, title = line.peer, line.title
+    if peer is None and line.goal.ratio is None and line.goal.peer is None:
+        peer, title = yardstick, title + BY_YARDSTICK
     if line.ours is None or peer is None or BY_THE_CLOCK in line.title:
         return None
-    return Ratio(peer.median / line.ours.median, peer.low / line.ours.low)
+    return title, Ratio(peer.median / line.ours.median, peer.low / line.ours.low)
 
 
 def keep(run: Run, path: Path) -> None:
