@@ -59,8 +59,9 @@ def create_engine(backend: str = 'auto', weights: str = 'default', threads: int 
     except Exception as error:
         if alone:
             raise
-        _warn_of_fallback(backend, error)
+        cause = _warn_of_fallback(backend, error)
         engine = build_engine('torch', weights, threads)
+        engine.replaces = cause
     _log.info('network runs in %s', engine.description)
     return engine
 
@@ -141,11 +142,14 @@ class FallbackEngine(NetworkEngine):
                 return found
             except Exception as error:
                 self._failed = True
-                _warn_of_fallback(self.backend, error)
+                self.replaces = _warn_of_fallback(self.backend, error)
                 self._use(build_engine('torch', self._weights, self._threads))
         return self._engine._infer(crops, outputs)
 
 
-def _warn_of_fallback(backend: str, error: Exception) -> None:
+def _warn_of_fallback(backend: str, error: Exception) -> str:
+    """What is said in the log, too: which engine failed, and why."""
     cause = f'{type(error).__name__}: {error}' if not isinstance(error, EngineError) else str(error)
-    _log.warning('%s failed and torch takes its place: %s', backend, ' '.join(cause.split()))
+    said = f'{backend} failed and torch takes its place: {" ".join(cause.split())}'
+    _log.warning('%s', said)
+    return said

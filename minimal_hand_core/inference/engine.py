@@ -79,7 +79,10 @@ class NetworkEngine(ABC):
         backend: its name, one of BACKENDS.
         precision: of the convolutions, such as 'float32'; decoding is always in float32.
         description: runtime with its version, device, precision and threads, for a log line.
+        replaces: which engine failed, that this one took the place of, and why; '' when none did.
     """
+
+    replaces = ''
 
     def __init__(self, backend: str, runtime: str, device: str, precision: str, threads: int = 0) -> None:
         self.backend = backend

@@ -10,6 +10,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -53,7 +54,8 @@ def run_pool(tasks: Sequence[Task], jobs: int, tick: Callable[[], None]) -> Iter
                 if worker.task is None and waiting:
                     worker.task, tried = waiting.popleft()
                     tries[id(worker.task)] = tried
-                    worker.pipe.send(worker.task)
+                    with suppress(OSError):  # it died while it waited: seen below, where its pipe is at its end
+                        worker.pipe.send(worker.task)
             ready = wait([worker.pipe for worker in workers], _TICK)
             tick()
             for i, worker in enumerate(workers):

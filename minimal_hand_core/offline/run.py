@@ -61,6 +61,7 @@ class Outcome:
         hands: side → pictures with that hand.
         tracked: pictures of this sitting.
         seconds: of this sitting.
+        backend: what runs the network.
         files: results.
         fault: why the results are not complete, or there are none; '' when all went well.
         notes: what one should know besides.
@@ -73,6 +74,7 @@ class Outcome:
     hands: tuple[tuple[str, int], ...] = ()
     tracked: int = 0
     seconds: float = 0.0
+    backend: str = ''
     files: tuple[Path, ...] = ()
     fault: str = ''
     notes: tuple[str, ...] = ()
@@ -154,6 +156,7 @@ class _Run:
                     output.drop()
                 raise
             state.seconds = spent + time.monotonic() - started
+            state.replaced = self._tracker.replaces or state.replaced
             state.memory = self._tracker.remember()
             state.save(self._work / STATE)
         if state.size is None:
@@ -272,7 +275,7 @@ def _remove(folder: Path) -> None:
 
 
 def _outcome(task: Task, state: State, files: list[Path], **more: Any) -> Outcome:
-    notes = []
+    notes = [state.replaced] if state.replaced else []
     for side, count in state.hands.items():
         if not count:
             notes.append(f'no {side} hand was seen in {state.done} pictures')
@@ -287,6 +290,7 @@ def _outcome(task: Task, state: State, files: list[Path], **more: Any) -> Outcom
         task.folder,
         pictures=state.done,
         hands=tuple(state.hands.items()),
+        backend=state.backend,
         files=tuple(files),
         fault=fault,
         notes=tuple(notes),

@@ -42,7 +42,8 @@ class State:
         fault: why the input ended early; '' where it did not.
         unreadable: names of pictures that could not be read.
         hands: side → pictures with that hand.
-        backend: that runs the network.
+        backend: that runs the network, or ran it at first.
+        replaced: which failed on the way, and why; '' when none did.
         size: (width, height) of the first picture; None before there was one.
         intrinsics: where they are from.
         seconds: spent so far.
@@ -59,6 +60,7 @@ class State:
     unreadable: list[str] = field(default_factory=list)
     hands: dict[str, int] = field(default_factory=dict)
     backend: str = ''
+    replaced: str = ''
     size: list[int] | None = None
     intrinsics: str = ''
     seconds: float = 0.0

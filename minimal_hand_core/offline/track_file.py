@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ from minimal_hand_core.shape.methods import SHAPE_METHODS
 from minimal_hand_core.tracking import FILTERS, HandTrackerConfig
 
 NAME = 'track_file'
+HOUR = 3600 * 30
+"""Pictures of an hour of video at 30 Hz."""
 EPILOG = """Each input gets a folder of its own in the output folder, named after it: hands.npz, hands.csv, hands.mp4,
 hands.mcap, meshes/, and summary.json once all is complete. Interrupted in whatever way, the same command goes on where
 it was, and inputs that are complete are not tracked again.
@@ -51,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     # also where this was started in the background, with Ctrl-C ignored
+    started = time.monotonic()
     previous = {signal.SIGINT: signal.getsignal(signal.SIGINT), signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
@@ -66,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return _conclude(outcomes)
+    return _conclude(outcomes, time.monotonic() - started)
 
 
 def make_tasks(inputs: Iterable[Path], output: Path, options: TrackOptions, overwrite: bool) -> list[Task]:
@@ -103,14 +107,13 @@ def _run(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Outcome
     jobs = min(options.jobs or usable_cores(), len(tasks))
     with RunProgress(tasks, [_count(task) for task in tasks], options.quiet) as progress:
         done: Iterator[Outcome]
+        config = tasks[0].options.tracker
+        if config.backend == 'auto' and jobs > 1 and not options.ray_address:
+            # Once, while nothing else runs; the workers find it in the cache.
+            choose(config.weights, config.threads)
         if options.ray or options.ray_address:
             done = run_ray(tasks, options.ray_address, jobs, progress.look)
         elif jobs > 1:
-            config = tasks[0].options.tracker
-            if config.backend == 'auto':
-                choose(
-                    config.weights, config.threads
-                )  # once, while nothing else runs; the workers find it in the cache
             done = run_pool(tasks, jobs, progress.look)
         else:
             limit_threads()
@@ -128,18 +131,24 @@ def _count(task: Task) -> int | None:
         return None
 
 
-def _conclude(outcomes: Sequence[Outcome]) -> int:
-    """Say what became of each input; the exit status."""
+def _conclude(outcomes: Sequence[Outcome], seconds: float) -> int:
+    """Say what became of each input, and what it cost; the exit status."""
     for outcome in outcomes:
         if outcome.files:
             hands = ', '.join(f'{side} hand in {count}' for side, count in outcome.hands)
             speed = 'was complete before'
             if not outcome.already:
                 rate = outcome.tracked / outcome.seconds if outcome.seconds else 0.0
-                speed = f'{outcome.seconds:.1f} s, {rate:.0f} pictures/s'
+                speed = f'{outcome.seconds:.1f} s, {rate:.0f} pictures/s in {outcome.backend}'
             print(f'{outcome.path.name}: {outcome.pictures} pictures, {hands}; {speed}; {outcome.folder}')
         for note in outcome.notes:
             print(f'{outcome.path.name}: {note}')
+    tracked = sum(outcome.tracked for outcome in outcomes)
+    if tracked:
+        print(
+            f'all: {tracked} pictures in {seconds:.1f} s, {tracked / seconds:.0f} pictures/s; '
+            f'an hour of video at 30 Hz takes {seconds / tracked * HOUR / 60:.0f} min'
+        )
     faulty = [outcome for outcome in outcomes if outcome.fault]
     for outcome in faulty:
         kept = f'; what could be read is in {outcome.folder}' if outcome.files else ''

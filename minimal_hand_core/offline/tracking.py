@@ -72,6 +72,11 @@ class OfflineTracker:
         """What runs the network, by name; not the one asked for where that failed."""
         return self._engine.backend
 
+    @property
+    def replaces(self) -> str:
+        """Which engine failed and was replaced, and why; '' when none was."""
+        return self._engine.replaces
+
     def track(self, frame: Frame, camera: CameraModel | None) -> TrackedFrame:
         """The hands in the next picture.
 

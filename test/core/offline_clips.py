@@ -25,6 +25,7 @@ class NamedDotEngine(DotEngine):
     """With the name that a network's engine has."""
 
     backend = 'torch'
+    replaces = ''
 
 
 def clip_picture(number: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The command track_file: several inputs at once, processes that die, and everything that can be wrong."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from offline_clips import FILES, assert_same_results, rows_of
 
 from minimal_hand_core.data.rendered import RenderedSource
+from minimal_hand_core.inference.onnxruntime_engine import OnnxRuntimeEngine
+from minimal_hand_core.offline import pool, tracking
 from minimal_hand_core.offline.options import TrackOptions
 from minimal_hand_core.offline.pool import run_pool
 from minimal_hand_core.offline.run import WORK, Task, track_input
@@ -139,6 +142,46 @@ def test_pool_replaces_a_worker_that_dies(video, long_video, settings, whole, tm
     assert_same_results(whole, tmp_path / 'long')
 
 
+def test_pool_outlives_a_worker_that_dies_before_it_is_given_anything(settings, tmp_path, monkeypatch):
+    start, dead = pool._start, []
+
+    def stillborn():
+        worker = start()
+        if not dead:
+            dead.append(worker.process.pid)
+            worker.process.kill()
+            worker.process.join()
+        return worker
+
+    monkeypatch.setattr(pool, '_start', stillborn)
+    tasks = make_tasks([tmp_path / 'missing.mp4'], tmp_path, settings, False)
+    outcomes = {outcome.path.name: outcome for outcome in run_pool(tasks, 1, lambda: None)}
+    assert dead and 'does not exist' in outcomes['missing.mp4'].fault
+
+
+def test_an_engine_that_fails_on_the_way_is_told_with_the_results(long_video, tmp_path, capsys, monkeypatch):
+    """Wherever the work was done: a warning in a log of another machine is read by nobody."""
+    tracking._engine.cache_clear()
+    infer, runs = OnnxRuntimeEngine._infer, []
+
+    def fail_later(*arguments):
+        runs.append(1)
+        if len(runs) > 50:
+            raise RuntimeError('out of memory')
+        return infer(*arguments)
+
+    monkeypatch.setattr(OnnxRuntimeEngine, '_infer', fail_later)
+    assert main(options_of_command(long_video, tmp_path, '--outputs', 'npz')) == 0
+    tracking._engine.cache_clear()
+    said = 'onnxruntime failed and torch takes its place: RuntimeError: out of memory'
+    assert f'long.mp4: {said}' in capsys.readouterr().out
+    assert load_state(tmp_path / 'long' / 'summary.json').replaced == said
+    assert np.load(tmp_path / 'long' / 'hands.npz')['valid'][60:].mean() > 0.9
+    # the note stays with what is complete
+    assert main(options_of_command(long_video, tmp_path, '--outputs', 'npz')) == 0
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_ray_replaces_a_worker_that_dies(video, long_video, settings, whole, tmp_path):
     pytest.importorskip('ray', reason='Ray is not installed')
@@ -165,14 +208,19 @@ def test_one_unreadable_input_does_not_hold_up_the_others(video, tmp_path, capsy
     inputs = [tmp_path / 'bad.mp4', video, tmp_path / 'missing.mcap']
     assert main(options_of_command(inputs, tmp_path / 'out', '--jobs', '1')) == 1
     told = capsys.readouterr()
-    assert 'clip.mp4: 30 pictures, right hand in' in told.out
+    assert 'clip.mp4: 30 pictures, right hand in' in told.out and 'pictures/s in onnxruntime; ' in told.out
+    cost = re.search(
+        r'^all: 30 pictures in ([0-9.]+) s, .* an hour of video at 30 Hz takes ([0-9]+) min$', told.out, re.M
+    )
+    assert int(cost[2]) == pytest.approx(float(cost[1]) / 30 * 3600 * 30 / 60, abs=6 + 60 * 0.05)
     last = told.err.strip().splitlines()
     assert 'bad.mp4 cannot be read' in told.err and 'missing.mcap does not exist' in told.err
     assert last[-1] == 'track_file: 2 of 3 inputs were not tracked whole'
     assert {path.name for path in (tmp_path / 'out' / 'clip').iterdir()} == {*FILES, 'summary.json'}
     # once more: what is complete is not done again
     assert main(options_of_command(video, tmp_path / 'out')) == 0
-    assert 'was complete before' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert 'was complete before' in told and 'an hour of video' not in told
 
 
 def test_a_full_disk_keeps_what_was_done(long_video, whole, tmp_path, capsys):
