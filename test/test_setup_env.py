@@ -1,6 +1,7 @@
 """tools/setup_env.py: what it asks of a machine, and when it does a step again."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -142,3 +143,19 @@ def test_kernels_that_do_not_compile_do_not_stop_the_set_up(setup_env, monkeypat
     monkeypatch.setattr(setup_env, 'run', fail)
     setup_env.compile_kernels()
     assert 'no such kernel' in capsys.readouterr().out
+
+
+def test_commands_may_start_processes_of_their_own(setup_env, monkeypatch, tmp_path) -> None:
+    """Each of these imports the command's file again, and must not run it."""
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'lib' / 'python3' / 'site-packages').mkdir(parents=True)
+    (tmp_path / 'share' / 'minimal_hand_ros').mkdir(parents=True)
+    monkeypatch.setattr(setup_env, 'VENV', tmp_path)
+    monkeypatch.setattr(setup_env, 'PYTHON', sys.executable)
+    setup_env.link_sources()
+    inputs = ['first.mp4', 'second.mp4']
+    command = [tmp_path / 'bin' / 'track_file', *inputs, '-o', 'out', '--jobs', '2', '--backend', 'onnxruntime']
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 1
+    assert all(f'{name} does not exist' in ended.stderr for name in inputs)
+    assert 'Traceback' not in ended.stderr and 'died' not in ended.stderr

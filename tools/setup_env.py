@@ -33,6 +33,15 @@ TESTS = ROOT / 'requirements' / 'test.txt'
 
 OLDEST, NEWEST = (3, 10), (3, 13)
 CMAKE_OLDEST = (3, 20)
+# The condition is there for commands that start processes of their own, which import this file again.
+SCRIPT = """#!{python}
+import sys
+
+from {module} import {function}
+
+if __name__ == '__main__':
+    sys.exit({function}())
+"""
 TORCH_CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 
 # A sourced ROS installation, or another of our environments, would lead Python and CMake to foreign libraries.
@@ -242,7 +251,7 @@ def link_sources():
     for line in setup_cfg['options.entry_points']['console_scripts'].strip().splitlines():
         name, module, function = re.split(r'\s*[=:]\s*', line.strip())
         script = VENV / 'bin' / name
-        script.write_text(f'#!{PYTHON}\nimport sys\n\nfrom {module} import {function}\n\nsys.exit({function}())\n')
+        script.write_text(SCRIPT.format(python=PYTHON, module=module, function=function))
         script.chmod(0o755)
 
 
@@ -284,7 +293,7 @@ def main():
         names = (*interfaces.INPUTS, 'tools/interfaces.py', 'minimal_hand_ros/__init__.py')
         generated = digest(ros, *(ROOT / name for name in names))
         step('interfaces', generated, generate_interfaces)
-        step('links', digest(generated, str(ROOT), ROOT / 'setup.cfg'), link_sources)
+        step('links', digest(generated, str(ROOT), SCRIPT, ROOT / 'setup.cfg'), link_sources)
         step('kernels', digest(str(ROOT), *kernels()), compile_kernels)
     if time.monotonic() - begin > 2:
         say(f'everything in place after {time.monotonic() - begin:.0f} s')
