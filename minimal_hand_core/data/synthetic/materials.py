@@ -2,8 +2,8 @@
 
 Everything is float32, constants too: a stray Python number would turn the sums into float64 and cost a third more time.
 
-numba's cache sees changes of a kernel's own file only. These functions are compiled into `shading.shade`: after a
-change here, touch shading.py (or delete its __pycache__).
+numba's cache sees changes of a kernel's own file only. These functions, and those of `illumination`, are compiled into
+`shading.shade`: after a change here, touch shading.py (or delete its __pycache__).
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-# Columns of the skin's vertex attributes.
-NORMAL, REST, DORSAL, NAIL, SKY, LIGHT = 0, 3, 6, 7, 9, 10
-MAX_LIGHTS = 3
-SKIN_ATTRIBUTES = LIGHT + MAX_LIGHTS
+from minimal_hand_core.data.synthetic.illumination import BLOCK, COLOUR, DORSAL, GLOSS, HALF_LIGHT, NAIL, REST, ROWS
+
 # Columns of cloth's and objects' vertex attributes: normal, texture position, first colour, second colour, pattern.
 CLOTH_TEXTURE, CLOTH_FIRST, CLOTH_SECOND, CLOTH_PATTERN = 3, 6, 9, 12
 CLOTH_ATTRIBUTES = 13
+
+# Rows of a block that are of use here only; HALF_LIGHT serves twice.
+_DARK_PALM, _DARK_BACK, _FLUSH, _FINE, _BLOTCH = range(HALF_LIGHT + 1, ROWS)
 
 _CELLS = 32
 _F = np.float32
@@ -84,80 +85,99 @@ def _look_up(
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def skin_colour(
-    at: np.ndarray,
+def colour_skin(
+    block: np.ndarray,
+    count: int,
     maps: np.ndarray,
     origin: np.ndarray,
     scale: np.float32,
     volume: np.ndarray,
     colours: np.ndarray,
     texture: np.ndarray,
-) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Linear RGB of a point of skin, and how glossy its nail makes it.
+) -> None:
+    """Fill rows COLOUR and GLOSS of a block of skin, by REST, DORSAL and NAIL.
 
     Args:
-        at: (SKIN_ATTRIBUTES,) float32, interpolated.
+        block: see `illumination`; its rows from HALF_LIGHT on are overwritten.
+        count: points of the block that are in use.
         maps, origin, scale: of `HandSurface`.
         volume: NOISE_VOLUME.
         colours: (6, 3) float32: back, palm, nail, flush, crease palm, crease back.
         texture: (9,) float32: blotch, grain, noise offset, start of the nail's white, nail gloss, gloss, sharpness, and
             brightening per slope of the relief in x and z.
     """
-    dorsal = clamp((at[DORSAL] + _F(0.35)) * _F(1.4286))
-    dorsal = dorsal * dorsal * (_F(3) - _F(2) * dorsal)
-    x, y, z = at[REST], at[REST + 1], at[REST + 2]
-    row, col = (x - origin[0]) * scale, (z - origin[1]) * scale
-    dark_palm, dark_back, flush, relief = _0, _0, _0, _0
-    if row >= _0 and col >= _0 and row < _F(maps.shape[1] - 1) and col < _F(maps.shape[2] - 1):
-        i, j = np.uint32(np.int32(row)), np.uint32(np.int32(col))
-        u, v = row - np.floor(row), col - np.floor(col)
-        if dorsal < _1:
-            dark_palm, red, slope = _look_up(maps[0], i, j, u, v, texture)
-            dark_palm *= _1 - dorsal
-            flush, relief = (_1 - dorsal) * red, (_1 - dorsal) * slope
-        if dorsal > _0:
-            dark_back, red, slope = _look_up(maps[1], i, j, u, v, texture)
-            dark_back *= dorsal
-            flush, relief = flush + dorsal * red, relief + dorsal * slope
     seed = texture[2]
-    blotch = texture[0] * noise(volume, x * _F(110) + seed, y * _F(110), z * _F(110))
-    fine = _1 + texture[1] * grain(volume, x * _F(620), y * _F(620), z * _F(620) + seed)
-    r = colours[0, 0] * dorsal + colours[1, 0] * (_1 - dorsal)
-    g = colours[0, 1] * dorsal + colours[1, 1] * (_1 - dorsal)
-    b = colours[0, 2] * dorsal + colours[1, 2] * (_1 - dorsal)
-    r *= (_1 + flush * (colours[3, 0] - _1)) * (
-        _1 + dark_palm * (colours[4, 0] - _1) + dark_back * (colours[5, 0] - _1)
-    )
-    g *= (_1 + flush * (colours[3, 1] - _1)) * (
-        _1 + dark_palm * (colours[4, 1] - _1) + dark_back * (colours[5, 1] - _1)
-    )
-    b *= (_1 + flush * (colours[3, 2] - _1)) * (
-        _1 + dark_palm * (colours[4, 2] - _1) + dark_back * (colours[5, 2] - _1)
-    )
-    # Blotches are blood: they change green and blue more than red.
-    fine += min(max(relief, _F(-0.5)), _HALF)
-    r *= max(fine + _HALF * blotch, _F(0.3))
-    g *= max(fine + blotch, _F(0.3))
-    b *= max(fine + blotch, _F(0.3))
-    nu, nv = at[NAIL], at[NAIL + 1]
-    inside = nu * nu + nv * nv
-    if nu > _0:  # the free edge is squarer than the bed
-        inside = max(nu * nu * nu * nu + nv * nv * nv * nv, _F(0.6) * inside)
-    if inside < _F(1.5):
+    rows, columns = _F(maps.shape[1] - 1), _F(maps.shape[2] - 1)
+    for n in range(count):
+        dorsal = clamp((block[DORSAL * BLOCK + n] + _F(0.35)) * _F(1.4286))
+        dorsal = dorsal * dorsal * (_F(3) - _F(2) * dorsal)
+        x, y, z = block[REST * BLOCK + n], block[(REST + 1) * BLOCK + n], block[(REST + 2) * BLOCK + n]
+        row, col = (x - origin[0]) * scale, (z - origin[1]) * scale
+        dark_palm, dark_back, flush, relief = _0, _0, _0, _0
+        if row >= _0 and col >= _0 and row < rows and col < columns:
+            i, j = np.uint32(np.int32(row)), np.uint32(np.int32(col))
+            u, v = row - _F(i), col - _F(j)
+            if dorsal < _1:
+                dark_palm, red, slope = _look_up(maps[0], i, j, u, v, texture)
+                dark_palm *= _1 - dorsal
+                flush, relief = (_1 - dorsal) * red, (_1 - dorsal) * slope
+            if dorsal > _0:
+                dark_back, red, slope = _look_up(maps[1], i, j, u, v, texture)
+                dark_back *= dorsal
+                flush, relief = flush + dorsal * red, relief + dorsal * slope
+        fine = _1 + texture[1] * grain(volume, x * _F(620), y * _F(620), z * _F(620) + seed)
+        block[DORSAL * BLOCK + n] = dorsal
+        block[_DARK_PALM * BLOCK + n] = dark_palm
+        block[_DARK_BACK * BLOCK + n] = dark_back
+        block[_FLUSH * BLOCK + n] = flush
+        block[_FINE * BLOCK + n] = fine + min(max(relief, _F(-0.5)), _HALF)
+        block[_BLOTCH * BLOCK + n] = texture[0] * noise(volume, x * _F(110) + seed, y * _F(110), z * _F(110))
+    for c in range(3):
+        # Blotches are blood: they change green and blue more than red.
+        _tint(block, c, colours[:, c], _HALF if c == 0 else _1)
+    _paint_nails(block, colours[2], texture[3], texture[4], texture[5])
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _tint(block: np.ndarray, channel: int, colours: np.ndarray, blood: np.float32) -> None:
+    """One channel of the skin's colour, nails aside, into row HALF_LIGHT and from there into its own."""
+    back, palm = colours[0], colours[1]
+    flush, crease_palm, crease_back = colours[3] - _1, colours[4] - _1, colours[5] - _1
+    for n in range(BLOCK):
+        dorsal = block[DORSAL * BLOCK + n]
+        base = back * dorsal + palm * (_1 - dorsal)
+        base *= _1 + block[_FLUSH * BLOCK + n] * flush
+        base *= _1 + block[_DARK_PALM * BLOCK + n] * crease_palm + block[_DARK_BACK * BLOCK + n] * crease_back
+        block[HALF_LIGHT * BLOCK + n] = base * max(
+            block[_FINE * BLOCK + n] + blood * block[_BLOTCH * BLOCK + n], _F(0.3)
+        )
+    for n in range(BLOCK):
+        block[(COLOUR + channel) * BLOCK + n] = block[HALF_LIGHT * BLOCK + n]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _paint_nails(
+    block: np.ndarray, bed: np.ndarray, start: np.float32, nail_gloss: np.float32, gloss: np.float32
+) -> None:
+    """Nails over the skin in rows COLOUR, and row GLOSS."""
+    r, g, b = bed[0], bed[1], bed[2]
+    # The nail's free end is white, not darker than its bed.
+    white_r, white_g, white_b = max(_F(0.62) - r, _0), max(_F(0.62) - g, _0), max(_F(0.62) - b, _0)
+    for n in range(BLOCK):
+        nu, nv = block[NAIL * BLOCK + n], block[(NAIL + 1) * BLOCK + n]
+        uu, vv = nu * nu, nv * nv
+        inside = uu + vv
+        # The free edge is squarer than the bed.
+        inside = max(uu * uu + vv * vv, _F(0.6) * inside) if nu > _0 else inside
         nail = clamp((_F(1.12) - inside) * _F(3.3))
         rim = _1 - clamp(_1 - abs(inside - _F(1.15)) * _F(3.3)) * _F(0.22)
-        white = clamp((nu - texture[3]) * _F(12)) * _HALF
-        bed_r = colours[2, 0] + white * max(_F(0.62) - colours[2, 0], _0)
-        bed_g = colours[2, 1] + white * max(_F(0.62) - colours[2, 1], _0)
-        bed_b = colours[2, 2] + white * max(_F(0.62) - colours[2, 2], _0)
-        rest = _1 - nail
-        return (
-            (r * rest + bed_r * nail) * rim,
-            (g * rest + bed_g * nail) * rim,
-            (b * rest + bed_b * nail) * rim,
-            nail * texture[4],
-        )
-    return r, g, b, _0
+        white = clamp((nu - start) * _F(12)) * _HALF
+        skin = (_1 - nail) * rim
+        nail *= rim
+        block[COLOUR * BLOCK + n] = block[COLOUR * BLOCK + n] * skin + (r + white * white_r) * nail
+        block[(COLOUR + 1) * BLOCK + n] = block[(COLOUR + 1) * BLOCK + n] * skin + (g + white * white_g) * nail
+        block[(COLOUR + 2) * BLOCK + n] = block[(COLOUR + 2) * BLOCK + n] * skin + (b + white * white_b) * nail
+        block[GLOSS * BLOCK + n] = gloss + nail / rim * nail_gloss
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numba import njit
 
-from minimal_hand_core.data.synthetic import materials, shading
+from minimal_hand_core.data.synthetic import illumination, materials, shading
 from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm, loop_frame
 from minimal_hand_core.data.synthetic.lighting import Lighting
@@ -73,13 +73,13 @@ class HandRenderer:
         """(V', SKIN_ATTRIBUTES) with the columns that no pose changes filled in."""
         arm = self.forearm.straight(self._edge) if len(self._edge) else np.zeros((0, 3), np.float32)
         everything = np.concatenate([rest, arm])
-        attributes = np.zeros((len(everything), materials.SKIN_ATTRIBUTES), np.float32)
-        attributes[:, materials.REST : materials.REST + 3] = everything
-        attributes[:, materials.DORSAL] = vertex_normals(everything, self.faces)[:, 1]
-        attributes[: len(rest), materials.DORSAL] = self.surface.dorsal
-        attributes[:, materials.NAIL : materials.NAIL + 2] = 9
-        attributes[: len(rest), materials.NAIL : materials.NAIL + 2] = self.surface.nails
-        attributes[:, materials.SKY :] = 1
+        attributes = np.zeros((len(everything), illumination.SKIN_ATTRIBUTES), np.float32)
+        attributes[:, illumination.REST : illumination.REST + 3] = everything
+        attributes[:, illumination.DORSAL] = vertex_normals(everything, self.faces)[:, 1]
+        attributes[: len(rest), illumination.DORSAL] = self.surface.dorsal
+        attributes[:, illumination.NAIL : illumination.NAIL + 2] = 9
+        attributes[: len(rest), illumination.NAIL : illumination.NAIL + 2] = self.surface.nails
+        attributes[:, illumination.SKY :] = 1
         return attributes
 
     def render(
@@ -142,10 +142,10 @@ class HandRenderer:
 
         skin_at = self._skin_at[: len(skin_vertices)]
         normals = vertex_normals(skin_vertices, faces)
-        skin_at[:, materials.NORMAL : materials.NORMAL + 3] = normals
+        skin_at[:, illumination.NORMAL : illumination.NORMAL + 3] = normals
         light = look.lighting
         # Also where nothing shades: values left from the last picture must not leak into this one.
-        skin_at[:, materials.SKY :] = 1
+        skin_at[:, illumination.SKY :] = 1
         if keypoints is not None:
             # Vertices that turn their back need no shadow; a little margin for those just over the edge.
             front = np.einsum('vi,vi->v', normals[: self.num_vertices], vertices)
@@ -237,7 +237,7 @@ class HandRenderer:
         if len(sleeve):
             faces = self.forearm.sleeve_faces
             sleeve_faces = len(faces)
-            texture = self._skin_at[self.num_vertices : -1, materials.REST : materials.REST + 3]
+            texture = self._skin_at[self.num_vertices : -1, illumination.REST : illumination.REST + 3]
             meshes.append(Prop(sleeve, vertex_normals(sleeve, faces), faces, texture, look.cloth, look.cloth_pattern))
         meshes.extend(props)
         if not meshes:
@@ -269,7 +269,7 @@ class HandRenderer:
         light: Lighting,
     ) -> None:
         shade_vertices(
-            skin_at[: self.num_vertices, materials.SKY :],
+            skin_at[: self.num_vertices, illumination.SKY :],
             seen,
             vertices,
             normals,

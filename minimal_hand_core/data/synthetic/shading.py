@@ -1,7 +1,8 @@
 """From triangle ids to colours: skin, cloth and objects under a sky and a few lights, laid over a background.
 
 All light is linear RGB; the result is sRGB uint8 BGR. A pixel whose sub-pixels all show nearly one piece of surface is
-shaded once; only edges pay for supersampling.
+shaded once; only edges pay for supersampling. What has to be shaded is listed first and then taken block by block (see
+`illumination`).
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.data.synthetic.materials import (
-    CLOTH_ATTRIBUTES,
+from minimal_hand_core.data.synthetic.illumination import (
+    BLOCK,
+    COLOUR,
+    GLOSS,
     LIGHT,
+    MAX_LIGHTS,
+    NORMAL,
+    ROWS,
     SKIN_ATTRIBUTES,
     SKY,
-    clamp,
-    cloth_colour,
-    skin_colour,
+    SUM,
+    halfway,
+    illuminate,
+    shine_table,
 )
+from minimal_hand_core.data.synthetic.materials import CLOTH_ATTRIBUTES, clamp, cloth_colour, colour_skin
 from minimal_hand_core.data.synthetic.rasterizer import perspective_weights
 
 NOTHING, HAND, ARM, OBJECT = 0, 1, 2, 3
@@ -26,10 +34,12 @@ NOTHING, HAND, ARM, OBJECT = 0, 1, 2, 3
 _LUT = 4096
 _F = np.float32
 _0, _1, _LAST = _F(0), _F(1), _F(_LUT - 1)
-_HALF, _DIM, _INSIDE = _F(0.5), _F(0.02), _F(0.35)
-"""_DIM: the darkest that the sky can be. _INSIDE: how dark a sleeve is within."""
+_HALF, _INSIDE = _F(0.5), _F(0.35)
+"""_INSIDE: how dark a sleeve is within."""
 _ONE_SURFACE = _F(1.012)
 """Largest ratio of depths within a pixel that counts as one piece of surface."""
+_MANY = np.int32(1 << 30)
+"""More than there are triangles."""
 
 
 def _srgb_table() -> np.ndarray:
@@ -39,56 +49,6 @@ def _srgb_table() -> np.ndarray:
 
 
 SRGB_TABLE = _srgb_table()
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def _illuminate(
-    r: np.float32,
-    g: np.float32,
-    b: np.float32,
-    nx: np.float32,
-    ny: np.float32,
-    nz: np.float32,
-    at: np.ndarray,
-    ambient: np.ndarray,
-    directions: np.ndarray,
-    lights: np.ndarray,
-    halves: np.ndarray,
-    wrap: np.ndarray,
-    gloss: np.float32,
-    sharpness: np.float32,
-) -> tuple[np.float32, np.float32, np.float32]:
-    """Linear RGB of surface r, g, b with normal n.
-
-    Args:
-        at: attributes; SKY and what follows say what of the sky and of each light reaches the point.
-        halves: (L, 3) unit vectors half-way between light and eye (the eye is taken to look along +z).
-        wrap: (2, 3): how far light creeps round the edge of the lit side, further for red, as under skin; 1/(1 + that).
-    """
-    sky = at[SKY]
-    # Light that bounces inside a hollow of skin comes out red: hollows lose less red than blue.
-    hidden = (_1 - sky) * _F(0.35)
-    red = max(ambient[0, 0] + nx * ambient[1, 0] + ny * ambient[2, 0] + nz * ambient[3, 0], _DIM) * (
-        sky + hidden * wrap[0, 0]
-    )
-    green = max(ambient[0, 1] + nx * ambient[1, 1] + ny * ambient[2, 1] + nz * ambient[3, 1], _DIM) * (
-        sky + hidden * wrap[0, 1]
-    )
-    blue = max(ambient[0, 2] + nx * ambient[1, 2] + ny * ambient[2, 2] + nz * ambient[3, 2], _DIM) * (
-        sky + hidden * wrap[0, 2]
-    )
-    shine = _0
-    for i in range(len(directions)):
-        reach = at[LIGHT + i]
-        cosine = nx * directions[i, 0] + ny * directions[i, 1] + nz * directions[i, 2]
-        red += clamp((cosine + wrap[0, 0]) * wrap[1, 0]) * lights[i, 0] * reach
-        green += clamp((cosine + wrap[0, 1]) * wrap[1, 1]) * lights[i, 1] * reach
-        blue += clamp((cosine + wrap[0, 2]) * wrap[1, 2]) * lights[i, 2] * reach
-        half = nx * halves[i, 0] + ny * halves[i, 1] + nz * halves[i, 2]
-        if half > _F(0.7) and cosine > _0:
-            shine += half**sharpness * reach * (lights[i, 0] + lights[i, 1] + lights[i, 2])
-    shine *= gloss
-    return red * r + shine, green * g + shine, blue * b + shine
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
@@ -135,91 +95,204 @@ def shade(
         ambient, directions, lights: of `Lighting`.
         maps, origin, scale: of `HandSurface`.
         volume, srgb: NOISE_VOLUME, SRGB_TABLE.
-        colours, texture: see `skin_colour`.
+        colours, texture: see `colour_skin`.
     """
-    height, width = parts.shape
     n_skin = len(skin_faces)
-    at = np.zeros(SKIN_ATTRIBUTES, np.float32)
-    cloth = np.zeros(CLOTH_ATTRIBUTES, np.float32)
+    sites = np.empty((triangles.size, 4), np.int32)
+    positions = np.empty((triangles.size, 2), np.float32)
+    skins, cloths, edges = _list_samples(
+        sites, positions, parts, depth, triangles, inverse_depth, s, hand_faces, n_skin, sleeve_faces
+    )
+    sums = np.zeros((edges, 4), np.float32)
+    block = np.zeros(ROWS * BLOCK, np.float32)
+    halves = halfway(directions)
+    shines = shine_table(texture[6])
     skin_wrap = np.array([[0.45, 0.25, 0.18], [1 / 1.45, 1 / 1.25, 1 / 1.18]], np.float32)
+    for start in range(0, skins, BLOCK):
+        some = slice(start, min(start + BLOCK, skins))
+        _carry(block, sites[some], positions[some], skin_points, skin_faces, skin_at)
+        colour_skin(block, some.stop - start, maps, origin, scale, volume, colours, texture)
+        illuminate(block, ambient, directions, lights, halves, skin_wrap, shines)
+        _lay_down(image, sums, block, sites[some], srgb)
     cloth_wrap = np.array([[0.1, 0.1, 0.1], [1 / 1.1, 1 / 1.1, 1 / 1.1]], np.float32)
-    open_sky = np.ones(SKIN_ATTRIBUTES, np.float32)
-    halves = np.empty((len(directions), 3), np.float32)
-    for i in range(len(directions)):
-        hx, hy, hz = directions[i, 0], directions[i, 1], directions[i, 2] - _1
-        length = np.sqrt(hx * hx + hy * hy + hz * hz) + _F(1e-6)
-        halves[i, 0], halves[i, 1], halves[i, 2] = hx / length, hy / length, hz / length
-    samples = s * s
-    each = _1 / _F(samples)
+    block[SKY * BLOCK : (LIGHT + MAX_LIGHTS) * BLOCK] = _1
+    block[GLOSS * BLOCK : (GLOSS + 1) * BLOCK] = _0
+    for start in range(len(sites) - cloths, len(sites), BLOCK):
+        some = slice(start, min(start + BLOCK, len(sites)))
+        _carry_cloth(
+            block, sites[some], positions[some], n_skin, cloth_points, cloth_faces, cloth_at, sleeve_faces, volume
+        )
+        illuminate(block, ambient, directions, lights, halves, cloth_wrap, shines)
+        _lay_down(image, sums, block, sites[some], srgb)
+    _blend_edges(image, sums, sites[:skins], _1 / _F(s * s))
+    _blend_edges(image, sums, sites[len(sites) - cloths :], _1 / _F(s * s))
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _list_samples(
+    sites: np.ndarray,
+    positions: np.ndarray,
+    parts: np.ndarray,
+    depth: np.ndarray,
+    triangles: np.ndarray,
+    inverse_depth: np.ndarray,
+    s: int,
+    hand_faces: int,
+    n_skin: int,
+    sleeve_faces: int,
+) -> tuple[int, int, int]:
+    """Fill parts and depth, and list what has to be shaded: skin from the front on, cloth and objects from the back on.
+
+    Args:
+        sites: (N, 4) int32, written: row and column of the pixel, triangle, and number of the edge pixel or −1.
+        positions: (N, 2) float32, written: column and row in sub-pixels.
+        parts, depth, triangles, inverse_depth, s, hand_faces, sleeve_faces: see `shade`; n_skin: all faces of skin.
+
+    Returns:
+        how many samples of skin there are, how many others, and how many pixels hold several.
+    """
+    skins, cloths, edges = 0, 0, 0
     middle = _F(0.5) * _F(s - 1)
-    for y in range(height):
-        for x in range(width):
-            hand, arm, thing, first = 0, 0, 0, -1
+    things = n_skin + sleeve_faces
+    for y in range(parts.shape[0]):
+        for x in range(parts.shape[1]):
+            first, last = _MANY, np.int32(-1)
             low, high = _F(1e9), _0
             for j in range(s):
                 for i in range(s):
-                    f = triangles[y * s + j, x * s + i]
-                    if f < 0:
-                        continue
-                    first = f
-                    inv = inverse_depth[y * s + j, x * s + i]
+                    f, inv = triangles[y * s + j, x * s + i], inverse_depth[y * s + j, x * s + i]
+                    first, last = min(first, f), max(last, f)
                     low, high = min(low, inv), max(high, inv)
-                    if f < hand_faces:
-                        hand += 1
-                    elif f < n_skin + sleeve_faces:
-                        arm += 1
-                    else:
-                        thing += 1
-            if first < 0:
+            if last < 0:
                 continue
-            most = max(hand, arm, thing)
-            covered = hand + arm + thing
-            if samples - covered <= most:
-                parts[y, x] = HAND if hand == most else (ARM if arm == most else OBJECT)
             depth[y, x] = _1 / high
-            smooth = most == samples and high < low * _ONE_SURFACE
-            total_r, total_g, total_b = _0, _0, _0
-            for sample in range(1 if smooth else samples):
-                if smooth:
-                    sub_x, sub_y = _F(x * s) + middle, _F(y * s) + middle
-                    f = first
-                else:
-                    sub_x, sub_y = _F(x * s + sample % s), _F(y * s + sample // s)
-                    f = triangles[y * s + sample // s, x * s + sample % s]
-                    if f < 0:
-                        continue
+            # Ids are in the order hand, arm, objects, so two of one kind have that kind between them; nothing is −1.
+            whole = first >= 0 and (last < hand_faces or (first >= hand_faces and last < things) or first >= things)
+            if whole:
+                parts[y, x] = HAND if last < hand_faces else (ARM if last < things else OBJECT)
+            else:
+                parts[y, x] = _most(triangles[y * s : y * s + s, x * s : x * s + s], hand_faces, things, parts[y, x])
+            smooth = whole and high < low * _ONE_SURFACE
+            for sample in range(1 if smooth else s * s):
+                i, j = (s - 1, s - 1) if smooth else (sample % s, sample // s)
+                f = triangles[y * s + j, x * s + i]
+                if f < 0:
+                    continue
                 if f < n_skin:
-                    a, b, c = skin_faces[f, 0], skin_faces[f, 1], skin_faces[f, 2]
-                    wa, wb, wc = perspective_weights(skin_points, a, b, c, sub_x, sub_y)
-                    for k in range(SKIN_ATTRIBUTES):
-                        at[k] = wa * skin_at[a, k] + wb * skin_at[b, k] + wc * skin_at[c, k]
-                    unit = _1 / (np.sqrt(at[0] * at[0] + at[1] * at[1] + at[2] * at[2]) + _F(1e-9))
-                    red, green, blue, nail = skin_colour(at, maps, origin, scale, volume, colours, texture)
-                    red, green, blue = _illuminate(
-                        red, green, blue, at[0] * unit, at[1] * unit, at[2] * unit, at, ambient, directions, lights,
-                        halves, skin_wrap, texture[5] + nail, texture[6],
-                    )  # fmt: skip
+                    row = skins
+                    skins += 1
                 else:
-                    g = f - n_skin
-                    a, b, c = cloth_faces[g, 0], cloth_faces[g, 1], cloth_faces[g, 2]
-                    wa, wb, wc = perspective_weights(cloth_points, a, b, c, sub_x, sub_y)
-                    for k in range(CLOTH_ATTRIBUTES):
-                        cloth[k] = wa * cloth_at[a, k] + wb * cloth_at[b, k] + wc * cloth_at[c, k]
-                    nx, ny, nz = cloth[0], cloth[1], cloth[2]
-                    unit = _1 / (np.sqrt(nx * nx + ny * ny + nz * nz) + _F(1e-9))
-                    red, green, blue = cloth_colour(cloth, volume)
-                    if nz > _0 and f < n_skin + sleeve_faces:  # the inside of a sleeve, seen from behind
-                        unit = -unit
-                        red, green, blue = red * _INSIDE, green * _INSIDE, blue * _INSIDE
-                    red, green, blue = _illuminate(
-                        red, green, blue, nx * unit, ny * unit, nz * unit, open_sky, ambient, directions, lights,
-                        halves, cloth_wrap, _0, _1,
-                    )  # fmt: skip
-                total_r += srgb[np.uint32(np.int32(clamp(red) * _LAST))]
-                total_g += srgb[np.uint32(np.int32(clamp(green) * _LAST))]
-                total_b += srgb[np.uint32(np.int32(clamp(blue) * _LAST))]
-            share = _1 if smooth else each
-            rest = _0 if smooth else _1 - _F(covered) * each
-            image[y, x, 0] = np.uint8(total_b * share + _F(image[y, x, 0]) * rest + _HALF)
-            image[y, x, 1] = np.uint8(total_g * share + _F(image[y, x, 1]) * rest + _HALF)
-            image[y, x, 2] = np.uint8(total_r * share + _F(image[y, x, 2]) * rest + _HALF)
+                    cloths += 1
+                    row = len(sites) - cloths
+                sites[row, 0], sites[row, 1], sites[row, 2], sites[row, 3] = y, x, f, -1 if smooth else edges
+                positions[row, 0] = _F(x * s) + (middle if smooth else _F(i))
+                positions[row, 1] = _F(y * s) + (middle if smooth else _F(j))
+            if not smooth:
+                edges += 1
+    return skins, cloths, edges
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _most(triangles: np.ndarray, hand_faces: int, things: int, otherwise: int) -> int:
+    """What most of a pixel's sub-pixels (s, s) show; `otherwise` where that is background."""
+    hand, arm, thing = 0, 0, 0
+    for j in range(triangles.shape[0]):
+        for i in range(triangles.shape[1]):
+            f = triangles[j, i]
+            if f >= things:
+                thing += 1
+            elif f >= hand_faces:
+                arm += 1
+            elif f >= 0:
+                hand += 1
+    most = max(hand, arm, thing)
+    if triangles.size - (hand + arm + thing) > most:
+        return otherwise
+    return HAND if hand == most else (ARM if arm == most else OBJECT)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _carry(
+    block: np.ndarray,
+    sites: np.ndarray,
+    positions: np.ndarray,
+    points: np.ndarray,
+    faces: np.ndarray,
+    attributes: np.ndarray,
+) -> None:
+    """Fill the block's first rows with the attributes (·, SKIN_ATTRIBUTES) of skin at some sites."""
+    for n in range(len(sites)):
+        f = sites[n, 2]
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        wa, wb, wc = perspective_weights(points, a, b, c, positions[n, 0], positions[n, 1])
+        for k in range(SKIN_ATTRIBUTES):
+            block[k * BLOCK + n] = wa * attributes[a, k] + wb * attributes[b, k] + wc * attributes[c, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _carry_cloth(
+    block: np.ndarray,
+    sites: np.ndarray,
+    positions: np.ndarray,
+    n_skin: int,
+    points: np.ndarray,
+    faces: np.ndarray,
+    attributes: np.ndarray,
+    sleeve_faces: int,
+    volume: np.ndarray,
+) -> None:
+    """Fill rows NORMAL and COLOUR with what cloth and objects, attributes (·, CLOTH_ATTRIBUTES), have at some sites."""
+    at = np.empty(CLOTH_ATTRIBUTES, np.float32)
+    for n in range(len(sites)):
+        f = sites[n, 2] - n_skin
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        wa, wb, wc = perspective_weights(points, a, b, c, positions[n, 0], positions[n, 1])
+        for k in range(CLOTH_ATTRIBUTES):
+            at[k] = wa * attributes[a, k] + wb * attributes[b, k] + wc * attributes[c, k]
+        red, green, blue = cloth_colour(at, volume)
+        facing = _1
+        if at[2] > _0 and f < sleeve_faces:  # the inside of a sleeve, seen from behind
+            facing = -_1
+            red, green, blue = red * _INSIDE, green * _INSIDE, blue * _INSIDE
+        for k in range(3):
+            block[(NORMAL + k) * BLOCK + n] = at[k] * facing
+        block[COLOUR * BLOCK + n], block[(COLOUR + 1) * BLOCK + n], block[(COLOUR + 2) * BLOCK + n] = red, green, blue
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _lay_down(image: np.ndarray, sums: np.ndarray, block: np.ndarray, sites: np.ndarray, srgb: np.ndarray) -> None:
+    """Turn rows SUM into sRGB: into the picture where the sample is the whole pixel, else added to the edge's `sums`.
+
+    Args:
+        image: (h, w, 3) uint8 BGR.
+        sums: (edges, 4) float32: blue, green, red and the number of samples.
+        block, sites: the samples.
+        srgb: SRGB_TABLE.
+    """
+    for n in range(len(sites)):
+        red = srgb[np.uint32(np.int32(clamp(block[SUM * BLOCK + n]) * _LAST))]
+        green = srgb[np.uint32(np.int32(clamp(block[(SUM + 1) * BLOCK + n]) * _LAST))]
+        blue = srgb[np.uint32(np.int32(clamp(block[(SUM + 2) * BLOCK + n]) * _LAST))]
+        y, x, edge = sites[n, 0], sites[n, 1], sites[n, 3]
+        if edge < 0:
+            image[y, x, 0] = np.uint8(blue + _HALF)
+            image[y, x, 1] = np.uint8(green + _HALF)
+            image[y, x, 2] = np.uint8(red + _HALF)
+        else:
+            sums[edge, 0] += blue
+            sums[edge, 1] += green
+            sums[edge, 2] += red
+            sums[edge, 3] += _1
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _blend_edges(image: np.ndarray, sums: np.ndarray, sites: np.ndarray, each: np.float32) -> None:
+    """Lay the edges' `sums` over the background, each sample covering the share `each` of its pixel."""
+    for n in range(len(sites)):
+        y, x, edge = sites[n, 0], sites[n, 1], sites[n, 3]
+        if edge < 0 or sums[edge, 3] == _0:
+            continue
+        rest = _1 - sums[edge, 3] * each
+        for c in range(3):
+            image[y, x, c] = np.uint8(sums[edge, c] * each + _F(image[y, x, c]) * rest + _HALF)
+        sums[edge, 3] = _0  # done, whichever of its samples comes next
