@@ -32,6 +32,8 @@ PALM_TOGETHER = len(PALM_KEYPOINTS) ** 0.5
 """A network errs in the depth of the whole palm rather than of one knuckle: the five count as one."""
 MIN_LENGTH = 0.1
 """Smallest |wrist − middle MCP| of xyz; it should be 1, and a palm of no length has no pose."""
+MAX_REACH = 10.0
+"""Largest coordinate of xyz; a hand reaches about 2 from its middle MCP. What is larger must not get into a filter."""
 
 
 class PoseEstimator:
@@ -136,7 +138,9 @@ class PoseEstimator:
         self._forget_if_stale(stamp)
         template, axes = self._hand.template(shape)
         xyz = keypoints.xyz
-        if not (np.isfinite(xyz).all() and np.isfinite(keypoints.uv).all() and palm_length(xyz) > MIN_LENGTH):
+        # also false for NaN
+        hand_like = np.abs(xyz).max() < MAX_REACH and palm_length(xyz) > MIN_LENGTH
+        if not (hand_like and np.isfinite(keypoints.uv).all()):
             self.miss(stamp)
             return None
         xyz = self._steady.xyz(xyz, stamp)

@@ -134,7 +134,7 @@ def test_time_running_backwards_starts_afresh():
     assert estimator.lost
 
 
-@pytest.mark.parametrize('spoil', ['nan', 'no palm', 'behind', 'elsewhere'])
+@pytest.mark.parametrize('spoil', ['nan', 'no palm', 'huge', 'behind', 'elsewhere'])
 def test_keypoints_that_cannot_be_a_hand_give_none(spoil):
     model, betas, _, points = a_pose(np.random.default_rng(8), wrist=np.eye(3))
     good = seen(points, (0, 0, 0.5), PLAIN)
@@ -143,6 +143,8 @@ def test_keypoints_that_cannot_be_a_hand_give_none(spoil):
         xyz[3] = np.nan
     elif spoil == 'no palm':
         xyz[9] = xyz[0]
+    elif spoil == 'huge':
+        xyz[7] = 1e30
     elif spoil == 'behind':
         uv = 2 * uv.mean(axis=0) - uv
     else:
@@ -151,6 +153,21 @@ def test_keypoints_that_cannot_be_a_hand_give_none(spoil):
     bad = Keypoints('right', 0.0, 0.9, uv, xyz, good.confidence)
     assert estimator.update(bad, HandShape(betas, LENGTH), PLAIN) is None
     assert estimator.lost
+
+
+@pytest.mark.parametrize('kind', ['one_euro', 'kalman'])
+@pytest.mark.parametrize('part', ['uv', 'xyz'])
+def test_one_impossible_picture_does_not_spoil_the_next(kind, part):
+    model, betas, _, points = a_pose(np.random.default_rng(8), wrist=np.eye(3))
+    estimator = PoseEstimator(PoseConfig(filter=kind, keypoint_scale=1.0), model)
+    shape = HandShape(betas, LENGTH)
+    for i in range(3):
+        before = estimator.update(seen(points, (0, 0, 0.5), PLAIN, i / 30), shape, PLAIN)
+    spoilt = seen(points, (0, 0, 0.5), PLAIN, 3 / 30)
+    getattr(spoilt, part)[5:8] = 1e30
+    assert estimator.update(spoilt, shape, PLAIN) is None
+    after = estimator.update(seen(points, (0, 0, 0.5), PLAIN, 4 / 30), shape, PLAIN)
+    assert np.allclose(after.keypoints_m, before.keypoints_m, atol=1e-6)
 
 
 def test_the_wrong_side_is_named():
