@@ -37,6 +37,8 @@ UNITS = {
     'keypoints': 'wrist, then thumb, index, middle, ring, little, each base to tip',
 }
 """What the metadata say of inputs and outputs."""
+_LONGEST = 200
+"""Letters of what a runtime says, of which some say a page."""
 _log = logging.getLogger(__name__)
 
 
@@ -96,6 +98,18 @@ def model_facts(model: bytes) -> dict[str, str]:
     if [entry.name for entry in found.graph.input] != [INPUT] or outputs != [*KEYPOINT_OUTPUTS, *MAP_OUTPUTS]:
         raise ModelError(f'an ONNX model with the outputs {", ".join(outputs)}: give one that export_onnx wrote')
     return {entry.key: entry.value for entry in found.metadata_props}
+
+
+def refusal(backend: str, model: bytes, error: Exception) -> ModelError:
+    """What to raise where a runtime does not take a model that `model_facts` has read."""
+    import onnx
+
+    cause = ' '.join(str(error).split())
+    cause = cause if len(cause) <= _LONGEST else f'{cause[:_LONGEST]}…'
+    domains = onnx.load_model_from_string(model).opset_import
+    opset = next((entry.version for entry in domains if entry.domain in ('', 'ai.onnx')), 0)
+    other = '' if opset == OPSET else f', which has opset {opset}: write it anew with export_onnx, which takes {OPSET}'
+    return ModelError(f'backend {backend!r} does not take the model{other} ({cause})')
 
 
 def digest(path: Path) -> str:

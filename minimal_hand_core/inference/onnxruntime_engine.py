@@ -8,8 +8,8 @@ import numpy as np
 
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.inference.availability import PROVIDERS, check_available
-from minimal_hand_core.inference.engine import EngineError, ModelError, NetworkEngine
-from minimal_hand_core.inference.onnx_model import INPUT, model_facts
+from minimal_hand_core.inference.engine import EngineError, NetworkEngine
+from minimal_hand_core.inference.onnx_model import INPUT, model_facts, refusal
 
 
 class OnnxRuntimeEngine(NetworkEngine):
@@ -41,7 +41,7 @@ class OnnxRuntimeEngine(NetworkEngine):
             )
             self.run(np.zeros((1, 128, 128, 3), np.uint8))
         except Exception as error:  # its errors have no common class
-            raise ModelError(f'backend {backend!r} does not take the model: {error}') from error
+            raise refusal(backend, model, error) from error
         # A provider that fails to start is left out of the session with no more than a line on stderr.
         if self._session.get_providers()[0] != provider:
             raise EngineError(f'backend {backend!r}: {provider} did not start; its libraries are missing or too old')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from minimal_hand_core.inference.availability import check_available
-from minimal_hand_core.inference.engine import ModelError, NetworkEngine
-from minimal_hand_core.inference.onnx_model import model_facts
+from minimal_hand_core.inference.engine import NetworkEngine
+from minimal_hand_core.inference.onnx_model import model_facts, refusal
 
 
 class OpenVinoEngine(NetworkEngine):
@@ -50,7 +50,7 @@ class OpenVinoEngine(NetworkEngine):
             self._request = core.compile_model(graph, name, settings).create_infer_request()
             self.run(np.zeros((1, 128, 128, 3), np.uint8))
         except Exception as error:  # plain RuntimeErrors of C++
-            raise ModelError(f'backend {backend!r} does not take the model: {error}') from error
+            raise refusal(backend, model, error) from error
 
     def _infer(self, crops: np.ndarray, outputs: tuple[str, ...]) -> list[np.ndarray]:
         if self._one_by_one and len(crops) > 1:

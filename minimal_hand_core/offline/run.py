@@ -61,6 +61,7 @@ class Outcome:
         hands: side → pictures with that hand.
         tracked: pictures of this sitting.
         seconds: of this sitting.
+        loading: seconds of it before the first picture.
         backend: what runs the network.
         files: results.
         fault: why the results are not complete, or there are none; '' when all went well.
@@ -74,6 +75,7 @@ class Outcome:
     hands: tuple[tuple[str, int], ...] = ()
     tracked: int = 0
     seconds: float = 0.0
+    loading: float = 0.0
     backend: str = ''
     files: tuple[Path, ...] = ()
     fault: str = ''
@@ -116,10 +118,12 @@ def track_input(task: Task, report: Report = lambda done, total: None) -> Outcom
         _check_same(task, state, wanted)
         before = state.done
         run = _Run(task, source, state, work)
+        loading = time.monotonic() - started
         run.track(report, started)
         files = run.join()
         shutil.rmtree(work, ignore_errors=True)
-    return _outcome(task, state, files, tracked=state.done - before, seconds=time.monotonic() - started)
+    sitting = {'tracked': state.done - before, 'seconds': time.monotonic() - started, 'loading': loading}
+    return _outcome(task, state, files, **sitting)
 
 
 class _Run:

@@ -145,9 +145,10 @@ def _conclude(outcomes: Sequence[Outcome], seconds: float) -> int:
             print(f'{outcome.path.name}: {note}')
     tracked = sum(outcome.tracked for outcome in outcomes)
     if tracked:
+        work = sum(outcome.seconds - outcome.loading for outcome in outcomes)
         print(
             f'all: {tracked} pictures in {seconds:.1f} s, {tracked / seconds:.0f} pictures/s; '
-            f'an hour of video at 30 Hz takes {seconds / tracked * HOUR / 60:.0f} min'
+            f'an hour of video at 30 Hz costs {work / tracked * HOUR / 60:.0f} min of one process'
         )
     faulty = [outcome for outcome in outcomes if outcome.fault]
     for outcome in faulty:
