@@ -81,7 +81,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
         '--source', default='rendered', help="'rendered', a webcam's index, a picture, folder, video or recording"
     )
     parser.add_argument('--duration', type=_seconds, default=20.0, help='seconds, counted from the first result')
-    parser.add_argument('--output', default='demo_output', help='folder for clip and contact sheet')
+    parser.add_argument('--output', default='demo_output', help='folder for clip, contact sheet and recordings')
     parser.add_argument('--side', choices=SIDES, default='right', help='which hand')
     parser.add_argument('--model', default='open', help='hand model')
     parser.add_argument('--weights', default='default', help='network weights')
@@ -109,7 +109,7 @@ def _seconds(text: str) -> float:
 
 
 def _start(group: NodeGroup, options: argparse.Namespace) -> View | None:
-    """Start the nodes, and the view unless it is not wanted."""
+    """Start the nodes, and unless it is not wanted the view, with a recorder for its button."""
     hand: dict[str, object] = {'side': options.side, 'model': options.model}
     measured = dict(hand)
     if options.source == 'rendered':
@@ -132,6 +132,8 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> View | None:
         group.start('ik_node', 'minimal_hand_ros.ik_node', pose)
     if options.no_viewer:
         return None
+    recorder = {'side': options.side, 'folder': options.output}
+    group.start('recorder', 'minimal_hand_ros.recorder_node', recorder, vital=False)
     return View(group.start('viewer', 'minimal_hand_ros.viewer_node', {**hand, 'port': 0}, vital=False))
 
 

@@ -20,6 +20,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from perfect_hand import perfect_state  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
+from minimal_hand_core.recording import read_messages  # noqa: E402
 from minimal_hand_core.tracking import CameraModel, PoseEstimator  # noqa: E402
 from minimal_hand_ros.demo.film import write_clip, write_sheet  # noqa: E402
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup  # noqa: E402
@@ -160,10 +161,32 @@ def test_the_whole_demo_with_four_nodes(tmp_path: Path, monkeypatch: pytest.Monk
     assert 'viewer' not in done.stdout
 
 
+RECORD = """
+import os, sys
+os.environ.update(ROS_DOMAIN_ID=sys.argv[1], ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST')
+import rclpy
+from minimal_hand_ros.msg import HandPose
+from std_srvs.srv import SetBool
+rclpy.init()
+node = rclpy.create_node('asks')
+client = node.create_client(SetBool, 'record')
+assert client.wait_for_service(60)
+future = client.call_async(SetBool.Request(data=True))
+rclpy.spin_until_future_complete(node, future, timeout_sec=60)
+print(future.result().message)
+poses = []
+node.create_subscription(HandPose, 'hand/pose', poses.append, 10)
+while len(poses) < 30:
+    rclpy.spin_once(node, timeout_sec=60)
+"""
+"""Starts a recording, and waits until there is something to record."""
+
+
 def test_the_whole_demo_with_its_view_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('viser', reason='viser is not installed: extra [viewer]')
     monkeypatch.setenv('DEMO_TEST', str(os.getpid()))
-    options = ['--duration', '4', '--rate', '10', '--output', str(tmp_path), '--composed', '--keep']
+    domain = os.environ.get('ROS_DOMAIN_ID', '73')
+    options = ['--duration', '4', '--rate', '10', '--output', str(tmp_path), '--composed', '--keep', '--domain', domain]
     demo = subprocess.Popen(
         [sys.executable, '-m', 'minimal_hand_ros.demo', *options],
         cwd=ROOT,
@@ -182,10 +205,16 @@ def test_the_whole_demo_with_its_view_until_ctrl_c(tmp_path: Path, monkeypatch: 
     assert address, ''.join(lines)
     with urllib.request.urlopen(address[1], timeout=60) as page:
         assert b'<html' in page.read()
+    # what the button of the view asks for
+    ask = [sys.executable, '-c', RECORD, domain]
+    told = subprocess.run(ask, stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
     demo.send_signal(signal.SIGINT)
     lines.append(demo.communicate(timeout=280)[0])
     assert demo.returncode == 0, ''.join(lines)
     check_demo(''.join(lines), tmp_path)
+    (file,) = tmp_path.glob('hand_*.mcap')
+    assert f'recording {file}' in told
+    assert sum(recorded.message.side == 'right' for recorded in read_messages(file, ['/hand/pose'])) > 10
 
 
 class FakeNode:
