@@ -8,6 +8,7 @@ Works without a display: only --show needs one, and opencv-python in place of op
 """
 
 import argparse
+import os
 import sys
 
 import cv2
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--show', action='store_true', help='in a window, too')
     parser.add_argument('-o', '--output', default='overlay.mp4', help='video file')
     options = parser.parse_args(arguments)
+    if options.show and not (cv2.currentUIFramework() and {'DISPLAY', 'WAYLAND_DISPLAY'} & {*os.environ}):
+        raise ValueError('--show: no display, or opencv-python-headless, which has no windows: leave --show out')
 
     tracker = HandTracker(HandTrackerConfig(side=options.side))  # BothHandsTracker is for two hands
     faces = tracker.pose.model.faces.numpy()
