@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -90,6 +91,17 @@ def open_input(path: Path, options: TrackOptions) -> PictureInput:
     return VideoInput(path, options.rate)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without OpenCV's own lines about a file that it cannot open: we say it, and they would tear the progress bar."""
+    log = cv2.utils.logging
+    level = log.setLogLevel(log.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
+
+
 class FolderInput:
     """The pictures of a folder in the order of their names, or a single picture; other files are left alone.
 
@@ -164,10 +176,14 @@ class VideoInput:
             )
 
     def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        with _quiet():
+            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             capture.release()
-            raise InputError(f'{self.path} cannot be read: no video, bag or picture of a known format, or damaged')
+            raise InputError(
+                f'{self.path} cannot be read: a video without pictures, one that was cut off before its index was '
+                'written, or no video, bag or picture of a known format'
+            )
         return capture
 
     def _stamp(self, number: int, last: int, milliseconds: float) -> int:

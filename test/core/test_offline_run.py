@@ -23,8 +23,8 @@ from offline_clips import (
     write_video,
 )
 
-from minimal_hand_core.offline import OfflineError, Task, track_input, tracking
-from minimal_hand_core.offline.inputs import open_input
+from minimal_hand_core.offline import OfflineError, Task, TrackOptions, track_input, tracking
+from minimal_hand_core.offline.inputs import InputError, open_input
 from minimal_hand_core.offline.outputs import film, recording
 from minimal_hand_core.offline.run import WORK
 from minimal_hand_core.pose import ANGLE_NAMES
@@ -354,3 +354,12 @@ def test_bad_options_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             options(**bad)
+
+
+def test_a_video_without_pictures_is_named_in_one_message(tmp_path, capfd):
+    video = tmp_path / 'empty.mp4'
+    cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*'mp4v'), 30.0, (64, 48)).release()
+    assert video.stat().st_size > 0
+    with pytest.raises(InputError, match='empty.mp4 cannot be read: a video without pictures'):
+        open_input(video, TrackOptions())
+    assert 'WARN' not in capfd.readouterr().err
