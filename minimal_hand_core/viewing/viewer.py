@@ -116,7 +116,7 @@ def _serve(host: str, port: int) -> viser.ViserServer:
     try:
         import viser
     except ImportError as error:
-        raise ViewerError(f"the view needs viser ({error}): pip install 'minimal_hand_ros[viewer]'") from None
+        raise ViewerError(f"the view needs viser ({error}): pip install 'viser>=1.1,<2'") from None
 
     class Server(viser.ViserServer):
         """Without viser's way of showing the page to the internet, which any visitor could ask for."""

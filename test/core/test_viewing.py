@@ -219,7 +219,7 @@ def test_addresses() -> None:
 
 def test_without_viser_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'viser', None)
-    with pytest.raises(ViewerError, match=r"the view needs viser .*pip install 'minimal_hand_ros\[viewer\]'"):
+    with pytest.raises(ViewerError, match=r"the view needs viser .*pip install 'viser>=1.1,<2'"):
         Viewer({})
 
 
