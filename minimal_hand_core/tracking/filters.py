@@ -8,11 +8,13 @@ One-Euro is a first-order low-pass whose cut-off grows with the speed of what it
     cutoff = min_cutoff + beta · max(0, |speed| − rest_speed),   alpha = 1 / (1 + 1 / (2π · cutoff · dt))
 
 Source: Casiez, Roussel, Vogel: "1€ Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
-Systems", CHI 2012, but for three things. Speed is measured from the filtered value to the new one, so that what the
+Systems", CHI 2012, but for four things. Speed is measured from the filtered value to the new one, so that what the
 filter still owes counts as speed and is paid back soon. Noise alone has a speed, which would keep the filter open at
 rest: rest_speed is taken off. And alpha falls no faster than 1, 1/2, 1/3, …: from where a point came to rest the filter
 is its plain mean, until that is as steady as the cut-off wants it. With the cut-off's alpha at once, the first sample,
-noise and all, would be crept away from for seconds.
+noise and all, would be crept away from for seconds. Last, a single sample that jumps away does not open the filter: a
+change counts as fast as it and the one before go the same way (√ of their scalar product, at least rest_speed). A
+finger that is taken for another one in one picture stays where it was; a motion is believed from its second picture on.
 
 The Kalman filter knows position and velocity of every point, driven by white acceleration:
 
@@ -106,6 +108,7 @@ class OneEuro:
         self._stamp = math.nan
         self._value: np.ndarray | None = None
         self._speed: np.ndarray | None = None
+        self._change = np.zeros(1)
         self._alpha = np.ones(1)
 
     def __call__(self, value: np.ndarray, stamp: float) -> np.ndarray:
@@ -113,7 +116,8 @@ class OneEuro:
         value = np.asarray(value, np.float64)
         step = stamp - self._stamp
         if self._value is None or self._speed is None or value.shape != self._value.shape or step < 0:
-            self._stamp, self._value, self._speed = stamp, value.copy(), np.zeros_like(value)
+            self._stamp, self._value = stamp, value.copy()
+            self._speed, self._change = np.zeros_like(value), np.zeros_like(value)
             self._alpha = np.ones_like(value[..., :1])
             return value.copy()
         if step > 0:
@@ -126,6 +130,7 @@ class OneEuro:
                 self.rest_speed,
                 self._value.reshape(-1, value.shape[-1]),
                 self._speed.reshape(-1, value.shape[-1]),
+                self._change.reshape(-1, value.shape[-1]),
                 self._alpha.reshape(-1),
             )
             self._stamp = stamp

@@ -27,19 +27,28 @@ def one_euro_step(
     rest_speed: float,
     value: np.ndarray,
     speed: np.ndarray,
+    change: np.ndarray,
     alpha: np.ndarray,
 ) -> None:
-    """Take in new (N, D), `step` seconds after the last sample; value (N, D), speed (N, D) and alpha (N,) go on."""
+    """Take in new (N, D), `step` seconds after the last sample; value, speed and change (N, D) and alpha (N,) go on."""
     share = _smoothing(derivative_cutoff, step)
     for n in range(new.shape[0]):
-        square, sudden = 0.0, 0.0
+        along, sudden = 0.0, 0.0
         for i in range(new.shape[1]):
-            change = (new[n, i] - value[n, i]) / step
-            speed[n, i] += share * (change - speed[n, i])
+            last = change[n, i]
+            change[n, i] = (new[n, i] - value[n, i]) / step
+            along += last * change[n, i]
+            sudden += change[n, i] * change[n, i]
+        sudden = math.sqrt(sudden)
+        # A sample that jumps away is believed once a second one goes the same way; until then it is noise at rest.
+        believed = max(math.sqrt(max(along, 0.0)), rest_speed)
+        trust = min(1.0, believed / sudden) if sudden > 0.0 else 1.0
+        square = 0.0
+        for i in range(new.shape[1]):
+            speed[n, i] += share * (trust * change[n, i] - speed[n, i])
             square += speed[n, i] * speed[n, i]
-            sudden += change * change
         # Where a motion turns round, its mean speed passes through zero; what just happened keeps the filter open.
-        length = max(math.sqrt(square), SUDDEN * math.sqrt(sudden))
+        length = max(math.sqrt(square), SUDDEN * trust * sudden)
         cutoff = min_cutoff + beta * max(length - rest_speed, 0.0)
         alpha[n] = max(_smoothing(cutoff, step), alpha[n] / (1.0 + alpha[n]))
         for i in range(new.shape[1]):

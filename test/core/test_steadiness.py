@@ -45,7 +45,7 @@ def clips():
     return record_clip(engine, 0, 0.0, seconds=4.0), record_clip(engine, 0, 0.5, seconds=1.2)
 
 
-@pytest.mark.parametrize('kind, steadier, most_lag', [('one_euro', 3.0, 0.02), ('kalman', 2.0, 0.01)])
+@pytest.mark.parametrize('kind, steadier, most_lag', [('one_euro', 5.0, 0.015), ('kalman', 3.0, 0.01)])
 def test_default_filters_are_steady_and_quick(clips, kind, steadier, most_lag):
     rest, moving = clips
     assert len(rest.found) > 0.95 * rest.pictures and len(moving.found) > 0.9 * moving.pictures
@@ -53,6 +53,6 @@ def test_default_filters_are_steady_and_quick(clips, kind, steadier, most_lag):
     plain = [replay(clip, estimator.config, estimator) for clip in clips]
     smooth = [replay(clip, replace(estimator.config, filter=kind), estimator) for clip in clips]
     before, after = jitter(plain[0]), jitter(smooth[0])
-    assert before.wrist > steadier * after.wrist
-    assert before.rotation > 2 * after.rotation and before.keypoints > 2 * after.keypoints
+    for name, unsteady, steady in zip(before._fields, before, after):
+        assert unsteady > steadier * steady, name
     assert abs(wrist_lag(moving, smooth[1], plain[1])) < most_lag

@@ -51,6 +51,19 @@ def test_directions_are_alike():
     assert np.allclose(turned, straight @ rotation.T)
 
 
+def test_a_sample_that_jumps_away_alone_does_not_move_a_point_at_rest():
+    stamps = np.arange(60) / 30
+    at_rest = np.random.default_rng(0).normal(0, 1e-4, (60, 3))
+    for last, limits in ((41, (0.0, 0.006)), (42, (0.03, 0.051)), (60, (0.03, 0.051))):
+        path = at_rest.copy()
+        path[40:last, 0] += 0.05  # in one picture, in two, or for good
+        filtered = run(OneEuro(0.05, 60.0, 1.0, 0.01), path, stamps)
+        assert np.abs(filtered[35:41]).max() < 0.006
+        low, high = limits
+        assert low <= np.abs(filtered[41:]).max() < high
+    assert np.abs(filtered[44:] - path[44:]).max() < 0.005
+
+
 def test_reset_forgets():
     one_euro = OneEuro(0.1)
     one_euro(np.zeros(3), 0.0)

@@ -164,9 +164,14 @@ def test_one_euro_by_numpy(rng):
         found = filtered(sample, stamp)
         if value is None:
             value, speed, alpha = sample, np.zeros_like(sample), np.ones((21, 1))
+            last = np.zeros_like(sample)
         else:
             step = stamp - before
             change = (sample - value) / step
+            alike = np.sqrt(np.maximum((last * change).sum(axis=1, keepdims=True), 0))
+            last = change
+            size = np.linalg.norm(change, axis=1, keepdims=True)
+            change = change * np.minimum(1, np.maximum(alike, 0.1) / size)
             speed = speed + (change - speed) / (1 + 1 / (2 * np.pi * 1.0 * step))
             length = np.maximum(*(np.linalg.norm(part, axis=1, keepdims=True) for part in (speed, 0.3 * change)))
             cutoff = 0.5 + 2.0 * np.maximum(length - 0.1, 0)
