@@ -6,7 +6,7 @@ SOURCE ?= rendered
 DEMO_ARGS ?=
 # The same for the long run, such as SOAK_ARGS='--backend onnxruntime'.
 SOAK_ARGS ?=
-# More options for pytest, such as PYTEST_ARGS='-k crop'.
+# More options for pytest, such as PYTEST_ARGS='-k crop'; the last -n counts, 0 runs everything in one process.
 PYTEST_ARGS ?=
 # The same for the benchmarks, such as BENCH_ARGS='-k detnet'.
 BENCH_ARGS ?=
@@ -55,7 +55,7 @@ soak: setup
 	@$(RUN) -m minimal_hand_ros.demo.soak --duration '$(or $(DURATION),600)' $(SOAK_ARGS)
 
 test: lint
-	@$(RUN) -m pytest $(PYTEST_ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 bench: setup-tests
 	@mkdir -p bench_output && rm -f bench_output/bench.json

@@ -47,6 +47,22 @@ DOMAIN, _domain_lock = claim_domain()
 os.environ['ROS_DOMAIN_ID'] = str(DOMAIN)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers, one runs all tests of nodes, one after the other, and the others share the rest by file.
+
+    Nodes are processes, too, and two tests that time them at once would disturb each other. What is first in the list
+    is handed out first, and the nodes take longest.
+    """
+    if not hasattr(config, 'workerinput'):
+        return
+    nodes = Path(__file__).parent / 'ros'
+    items.sort(key=lambda item: nodes not in item.path.parents)
+    for item in items:
+        group = 'nodes' if nodes in item.path.parents else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_report_header() -> str:
     return f'ROS_DOMAIN_ID {DOMAIN}, shared data {"at " + str(SHARED) if SHARED.is_dir() else "absent"}'
 
