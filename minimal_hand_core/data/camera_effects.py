@@ -61,12 +61,14 @@ def compress(image: np.ndarray, quality: int) -> np.ndarray:
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
 def _add_noise(flat: np.ndarray, pool: np.ndarray, start: int, read: float, shot: float) -> None:
     """In place."""
-    n = len(pool)
-    j = start
-    for i in range(len(flat)):
-        light = np.float32(flat[i])
-        value = light + pool[j] * (np.float32(read) + np.float32(shot) * np.sqrt(light * np.float32(1 / 255)))
-        flat[i] = np.uint8(min(max(value + np.float32(0.5), np.float32(0)), np.float32(255)))
-        j += 1
-        if j == n:
-            j = 0
+    # In pieces that do not reach over the pool's end: the compiler vectorises plain loops only.
+    done = 0
+    while done < len(flat):
+        count = min(len(flat) - done, len(pool) - start)
+        piece, noise = flat[done : done + count], pool[start : start + count]
+        for i in range(count):
+            light = np.float32(piece[i])
+            value = light + noise[i] * (np.float32(read) + np.float32(shot) * np.sqrt(light * np.float32(1 / 255)))
+            piece[i] = np.uint8(np.int32(min(max(value + np.float32(0.5), np.float32(0)), np.float32(255))))
+        done += count
+        start = 0

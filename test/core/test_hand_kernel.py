@@ -197,3 +197,32 @@ def test_kernel_of_axis_angle_agrees(size: float):
     single = axis_angle_to_matrix(vectors.detach().float())
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single, fast, atol=1e-6)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, DOUBLE])
+@pytest.mark.parametrize('shared', [False, True])
+def test_arrays_in_arrays_out(dtype: torch.dtype, shared: bool) -> None:
+    model = HandModel(made_up_parameters(), dtype)
+    rotations, betas = (value.to(dtype) for value in random_pose(3, seed=2))
+    betas = betas[:1] if shared else betas
+    vertices, keypoints = model.pose_arrays(rotations.double().numpy(), betas.double().numpy())
+    expected = model(rotations, betas)
+    np.testing.assert_array_equal(vertices, expected.vertices.numpy())
+    np.testing.assert_array_equal(keypoints, expected.keypoints.numpy())
+
+
+@pytest.mark.parametrize(
+    ('rotations', 'betas', 'word'),
+    [
+        (np.zeros((2, 15, 3, 3)), np.zeros((2, 10)), 'rotations'),
+        (np.zeros((0, 16, 3, 3)), np.zeros((1, 10)), 'rotations'),
+        (np.zeros((2, 16, 3, 3)), np.zeros((3, 10)), 'betas'),
+        (np.zeros((1, 16, 3, 3)), np.full((1, 10), np.nan), 'betas: expected finite'),
+        (np.full((1, 16, 3, 3), np.inf), np.zeros((1, 10)), 'rotations: expected finite'),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(
+    model: HandModel, rotations: np.ndarray, betas: np.ndarray, word: str
+) -> None:
+    with pytest.raises(ValueError, match=word):
+        model.pose_arrays(rotations, betas)

@@ -10,14 +10,17 @@ import pytest
 import torch
 
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
+from minimal_hand_core.data.synthetic.backgrounds import shrink
+from minimal_hand_core.data.synthetic.chance import around, between, scene_rng
 from minimal_hand_core.data.synthetic.cli import main
 from minimal_hand_core.data.synthetic.collision import penetration, pose_keypoints, segment_gap
 from minimal_hand_core.data.synthetic.labels import BEHIND_HAND, OUTSIDE, joint_visibility
+from minimal_hand_core.data.synthetic.pose_kernel import turn_joints
 from minimal_hand_core.data.synthetic.poses import FAMILIES, sample_angles, sample_view
+from minimal_hand_core.data.synthetic.samples import ARM, OBJECT
 from minimal_hand_core.data.synthetic.scenes import Studio
-from minimal_hand_core.data.synthetic.shading import ARM, OBJECT
 from minimal_hand_core.hand import load_hand_model
-from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes, joint_angles
+from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes, joint_angles, rotations_from_angles
 
 
 @pytest.fixture(scope='module')
@@ -56,6 +59,60 @@ def test_same_seed_same_sample_in_any_order_and_process(hands: SyntheticHands) -
             np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert (SyntheticHands(seed=4)[4].image != hands[4].image).any()
     assert (hands[1].image != hands[2].image).any()
+
+
+@pytest.mark.parametrize(
+    ('index', 'family', 'wrist', 'index_tip', 'middle_tip', 'colour', 'pixels', 'visibility'),
+    [
+        (0, 'count', (77.428, 106.155), (64.910, 25.654), (-0.04508, -0.06687, 0.39190), (212.15, 213.78, 215.79),
+         2974, '222333333333333333333'),
+        (1, 'any', (74.076, 122.652), (58.486, 27.887), (-0.03503, -0.03681, 0.24249), (138.43, 145.07, 152.10),
+         3409, '333332333333333333333'),
+        (5000, 'grasp', (95.615, 117.418), (10.872, 92.936), (-0.03607, 0.02415, 0.72848), (106.75, 114.44, 140.52),
+         8624, '133223002332232223222'),
+    ],
+)  # fmt: skip
+def test_a_seed_stands_for_the_same_hands_for_good(
+    index: int, family: str, wrist: tuple, index_tip: tuple, middle_tip: tuple, colour: tuple, pixels: int,
+    visibility: str,
+) -> None:  # fmt: skip
+    """Figures of test sets are published: what makes rendering faster must leave a seed's pictures what they are."""
+    sample = SyntheticHands(seed=0)[index]
+    assert sample.family == family
+    np.testing.assert_allclose(sample.keypoints_px[[0, 8]], [wrist, index_tip], atol=1e-3)
+    assert sample.keypoints_m is not None
+    np.testing.assert_allclose(sample.keypoints_m[12], middle_tip, atol=1e-5)
+    np.testing.assert_allclose(sample.image.mean(axis=(0, 1)), colour, atol=0.1)
+    assert sample.mask.sum() == pytest.approx(pixels, abs=3)
+    assert ''.join(map(str, sample.visibility)) == visibility
+
+
+def test_quick_draws_are_numpys_own() -> None:
+    for seed, index in ((0, 0), (10000, 3), (5, 1 << 32), ((1 << 40) + 7, 1 << 39)):
+        ours, theirs = scene_rng(seed, index), np.random.default_rng((seed, index))
+        for low, high in ((0.3, 1.7), (-2.0, 5.0)):
+            assert between(ours, low, high) == theirs.uniform(low, high)
+            assert around(ours, low, high) == theirs.normal(low, high)
+
+
+def test_quick_turns_are_the_angles_own() -> None:
+    axes = JointAxes.from_model(load_hand_model('open', 'right'))
+    rng = np.random.default_rng(4)
+    for family in FAMILIES:
+        angles = sample_angles(rng, family)
+        np.testing.assert_allclose(
+            turn_joints(angles, axes.flexion, axes.abduction), rotations_from_angles(angles, axes), atol=1e-12
+        )
+
+
+@pytest.mark.parametrize(('side', 'size'), [(129, 128), (200, 128), (256, 128), (100, 33)])
+def test_backgrounds_shrink_to_the_mean_of_what_each_pixel_covers(side: int, size: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (270, 290, 3), dtype=np.uint8)
+    square = shrink(picture, 7, 11, side, size)
+    expected = cv2.resize(picture[7 : 7 + side, 11 : 11 + side], (size, size), interpolation=cv2.INTER_AREA)
+    difference = np.abs(square.astype(int) - expected)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.02
 
 
 def test_a_centred_crop_is_the_networks() -> None:

@@ -10,7 +10,7 @@ from minimal_hand_core.data.synthetic.poses import BACK_VIEW, PALM_VIEW, turn
 from minimal_hand_core.data.synthetic.props import SHAPES, make_prop
 from minimal_hand_core.data.synthetic.rasterizer import vertex_normals
 from minimal_hand_core.data.synthetic.renderer import HandRenderer
-from minimal_hand_core.data.synthetic.shading import ARM, HAND, OBJECT
+from minimal_hand_core.data.synthetic.samples import ARM, HAND, OBJECT
 from minimal_hand_core.hand import HandModel, load_hand_model
 
 SIZE = (240, 320)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minimal_hand_core.data.synthetic.chance import around, between, hold
 from minimal_hand_core.data.synthetic.forearm import ArmPose
 from minimal_hand_core.data.synthetic.lighting import ROOM, Lighting, sample_lighting
 from minimal_hand_core.data.synthetic.skin import Skin, sample_cloth, sample_skin
@@ -35,11 +36,11 @@ class Appearance:
     def sample(cls, rng: np.random.Generator, surroundings: np.ndarray | None = None) -> Appearance:
         """A random person in random light; `surroundings` (3,) is the background's mean BGR, 0–255."""
         arm = ArmPose(
-            flexion=float(np.clip(rng.normal(0, 0.35), -0.9, 0.9)),
-            deviation=float(np.clip(rng.normal(0.05, 0.2), -0.35, 0.5)),
-            widening=float(rng.uniform(1.15, 1.6)),
-            sleeve=float(rng.uniform(0.006, 0.13)) if rng.random() < 0.5 else None,
-            sleeve_gap=float(rng.uniform(1.08, 1.5)),
+            flexion=hold(around(rng, 0, 0.35), -0.9, 0.9),
+            deviation=hold(around(rng, 0.05, 0.2), -0.35, 0.5),
+            widening=between(rng, 1.15, 1.6),
+            sleeve=between(rng, 0.006, 0.13) if rng.random() < 0.5 else None,
+            sleeve_gap=between(rng, 1.08, 1.5),
         )
         return cls(
             skin=sample_skin(rng),
@@ -47,5 +48,5 @@ class Appearance:
             arm=arm,
             cloth=sample_cloth(rng),
             cloth_pattern=int(rng.integers(0, 5)),
-            noise=float(rng.uniform(0, 32)),
+            noise=between(rng, 0, 32),
         )

@@ -31,7 +31,7 @@ class BareHand(NamedTuple):
 def bare_hand(rng: np.random.Generator, studio: Studio, how: SceneVariation) -> BareHand:
     """A random hand. It is the first thing that a scene draws, so the same `rng` gives the hand of its sample."""
     pose = studio.pose(rng)
-    betas = np.clip(rng.normal(0, how.beta, 10), -3, 3)
+    betas = np.minimum(np.maximum(how.beta * rng.standard_normal(10), -3), 3)
     rotations = pose.rotations.copy()
     rotations[0] = sample_view(rng)
     return BareHand(betas, rotations, pose.angles, pose.family)

@@ -1,15 +1,32 @@
-"""Weighted choice, without what `Generator.choice` spends on checks."""
+"""Single draws, without what `Generator.choice`, `.uniform` and `.normal` spend on checks: a scene takes a hundred.
+
+The numbers are those that the Generator's own methods would have drawn.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-
 T = TypeVar('T')
+
+
+def scene_rng(seed: int, index: int) -> np.random.Generator:
+    """What `np.random.default_rng((seed, index))` makes, in half its time: the numbers are handed over as words."""
+    words = np.array([*_words(seed), *_words(index)], np.uint32)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+def _words(number: int) -> list[int]:
+    """The 32-bit words of a number that is not negative, lowest first; at least one."""
+    words = [number & 0xFFFFFFFF]
+    while number := number >> 32:
+        words.append(number & 0xFFFFFFFF)
+    return words
 
 
 def pick(rng: np.random.Generator, shares: Mapping[T, float]) -> T:
@@ -20,6 +37,21 @@ def pick(rng: np.random.Generator, shares: Mapping[T, float]) -> T:
         if left < 0:
             return option
     return option
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Evenly distributed; one draw, as `Generator.uniform`."""
+    return low + (high - low) * rng.random()
+
+
+def around(rng: np.random.Generator, mean: float, deviation: float) -> float:
+    """Normally distributed; one draw, as `Generator.normal`."""
+    return mean + deviation * rng.standard_normal()
+
+
+def hold(value: float, low: float, high: float) -> float:
+    """The value, kept within low … high."""
+    return min(max(value, low), high)
 
 
 def pick_any(rng: np.random.Generator, *options: T) -> T:

@@ -7,6 +7,7 @@ from numba import njit
 
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_PARENTS
 
+_PARENTS = np.array(KEYPOINT_PARENTS)
 _JOINT_OF_KEYPOINT = np.array([JOINT_KEYPOINTS.index(k) if k in JOINT_KEYPOINTS else -1 for k in range(21)])
 
 
@@ -15,7 +16,7 @@ def pose_keypoints(rest: np.ndarray, rotations: np.ndarray) -> np.ndarray:
     return _chain(
         np.ascontiguousarray(rest, np.float64),
         np.ascontiguousarray(rotations, np.float64),
-        np.array(KEYPOINT_PARENTS),
+        _PARENTS,
         _JOINT_OF_KEYPOINT,
     )
 
@@ -28,11 +29,7 @@ def penetration(keypoints: np.ndarray, radii: np.ndarray, ignore: np.ndarray) ->
         radii: (20,) flesh round bone k − 1 → k, `HandSurface.radii`.
         ignore: (20, 20) bool, `HandSurface.ignore`.
     """
-    return float(
-        _deepest(
-            np.ascontiguousarray(keypoints, np.float64), radii.astype(np.float64), ignore, np.array(KEYPOINT_PARENTS)
-        )
-    )
+    return float(_deepest(np.ascontiguousarray(keypoints, np.float64), radii, ignore, _PARENTS))
 
 
 # Plain loops over numbers below: whole-array expressions of three numbers run slower and compile ten times as long.
@@ -89,5 +86,14 @@ def _deepest(keypoints: np.ndarray, radii: np.ndarray, ignore: np.ndarray, paren
         for b in range(a + 1, 21):
             if not ignore[a - 1, b - 1]:
                 gap = segment_gap(keypoints[parents[a]], keypoints[a], keypoints[parents[b]], keypoints[b])
-                worst = max(worst, radii[a - 1] + radii[b - 1] - gap)
+                worst = max(worst, float(radii[a - 1]) + float(radii[b - 1]) - gap)
     return worst
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def room_around(keypoints: np.ndarray, radii: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """Distance from the segment a–b to the nearest flesh of a hand, keypoints (21, 3) and radii (20,), metres."""
+    least = np.inf
+    for k in range(1, 21):
+        least = min(least, segment_gap(keypoints[_PARENTS[k]], keypoints[k], a, b) - radii[k - 1])
+    return least

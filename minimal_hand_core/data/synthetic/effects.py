@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 
 from minimal_hand_core.data.camera_effects import NOISE_STARTS, add_noise, coarsen, compress, defocus, smear
+from minimal_hand_core.data.synthetic.chance import around, between
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,16 @@ class Effects:
         unit = image.shape[1] / 128
         chance = rng.random(5)
         if chance[0] < self.motion:
-            image = smear(image, rng.uniform(0, np.pi), rng.uniform(1, 4) * unit)
+            image = smear(image, between(rng, 0, math.pi), between(rng, 1, 4) * unit)
         if chance[1] < self.defocus:
-            image = defocus(image, float(rng.uniform(0.5, 1.6) * unit))
+            image = defocus(image, between(rng, 0.5, 1.6) * unit)
         if chance[2] < self.low_resolution:
-            image = coarsen(image, rng.uniform(0.3, 0.8), smooth=rng.random() >= 0.5)
+            image = coarsen(image, between(rng, 0.3, 0.8), smooth=rng.random() >= 0.5)
         if self.tone > 0:
             image = cv2.LUT(image, _tone_table(rng, self.tone))
         if chance[3] < self.noise:
             sigma = float(min(rng.exponential(2.5), 12.0))
-            image = add_noise(image, int(rng.integers(NOISE_STARTS)), sigma, sigma * float(rng.uniform(0, 1)))
+            image = add_noise(image, int(rng.integers(NOISE_STARTS)), sigma, sigma * rng.random())
         if chance[4] < self.jpeg:
             image = compress(image, int(rng.integers(25, 95)))
         return image
@@ -51,12 +54,22 @@ NO_EFFECTS = Effects(tone=0, motion=0, defocus=0, low_resolution=0, noise=0, jpe
 
 def _tone_table(rng: np.random.Generator, strength: float) -> np.ndarray:
     """(1, 256, 3) uint8 look-up table, BGR."""
-    exposure = np.exp(strength * rng.normal(0, 0.15))
-    white = np.exp(strength * rng.normal(0, 0.055, 3))
-    gamma = np.exp(strength * rng.normal(0, 0.12))
-    contrast = 1 + strength * rng.normal(0, 0.12)
-    haze = strength * max(0.0, rng.normal(-4, 12))
-    ramp = (np.arange(256)[:, None] / 255 * exposure * white) ** gamma
-    curve = 255 * ((ramp - 0.45) * contrast + 0.45)
-    curve = haze + curve * (1 - haze / 255)
-    return np.clip(curve, 0, 255).astype(np.uint8)[None]
+    exposure = math.exp(around(rng, 0, 0.15 * strength))
+    white = np.exp(0.055 * strength * rng.standard_normal(3))
+    gamma = math.exp(around(rng, 0, 0.12 * strength))
+    contrast = 1 + around(rng, 0, 0.12 * strength)
+    haze = strength * max(0.0, around(rng, -4, 12))
+    return _tones(exposure * white, gamma, contrast, haze)
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _tones(exposure: np.ndarray, gamma: float, contrast: float, haze: float) -> np.ndarray:
+    table = np.empty((1, 256, 3), np.uint8)
+    factor = exposure**gamma
+    for value in range(256):
+        share = (value / 255) ** gamma
+        for c in range(3):
+            ramp = share * factor[c]
+            curve = 255 * ((ramp - 0.45) * contrast + 0.45)
+            table[0, value, c] = np.uint8(min(max(haze + curve * (1 - haze / 255), 0.0), 255.0))
+    return table

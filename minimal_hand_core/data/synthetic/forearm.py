@@ -71,20 +71,99 @@ class Forearm:
         """Arm vertices of an unbent arm, as `rings`; carries skin texture."""
         return self.rings(edge, ArmPose(widening=1.0))
 
-    def sleeve(self, arm: np.ndarray, pose: ArmPose) -> np.ndarray:
-        """Sleeve vertices (RINGS·n, 3) round arm vertices from `rings`; rings before the cuff are drawn up to it."""
-        n = len(self.edge)
-        rings = arm[:-1].reshape(RINGS, n, 3)
-        centres = rings.mean(axis=1)
-        at = SPACING[1:]
-        cuff = float(np.clip(pose.sleeve if pose.sleeve is not None else at[-2], at[0], at[-2]))
-        # RINGS rings shared out between the cuff and the end of the arm.
-        wanted = np.linspace(cuff, at[-1], RINGS)
-        index = np.clip(np.searchsorted(at, wanted, side='right') - 1, 0, RINGS - 2)
-        t = ((wanted - at[index]) / (at[index + 1] - at[index])).astype(np.float32)[:, None]
-        middle = centres[index] * (1 - t) + centres[index + 1] * t
-        body = rings[index] * (1 - t[..., None]) + rings[index + 1] * t[..., None]
-        return (middle[:, None] + (body - middle[:, None]) * pose.sleeve_gap).reshape(-1, 3).astype(np.float32)
+    def draw_out(self, vertices: np.ndarray, wrist: np.ndarray, pose: ArmPose) -> tuple[np.ndarray, np.ndarray]:
+        """The hand's vertices (V, 3) with the arm's appended, and the sleeve's (RINGS·n or 0, 3), float32.
+
+        Args:
+            vertices: (V, 3) float32 metres, camera frame, as the result.
+            wrist: (3, 3) float32, from the hand-local frame to the camera's.
+            pose: what arm and sleeve look like.
+        """
+        bend = (pose.flexion, pose.deviation, pose.widening)
+        skin, rings, middle = _append_arm(vertices, self.edge, wrist, SPACING, *bend)
+        if pose.sleeve is None:
+            return skin, np.zeros((0, 3), np.float32)
+        return skin, _sleeve(rings, len(self.edge), SPACING, pose.sleeve, pose.sleeve_gap, wrist, middle)
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _append_arm(
+    vertices: np.ndarray,
+    edge: np.ndarray,
+    wrist: np.ndarray,
+    spacing: np.ndarray,
+    flexion: float,
+    deviation: float,
+    widening: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices with the arm's, the arm's alone in the hand-local frame, and where that frame's origin is (3,)."""
+    n = len(edge)
+    middle = np.zeros(3, np.float32)
+    for i in range(n):
+        for axis in range(3):
+            middle[axis] += vertices[edge[i], axis]
+    middle /= np.float32(n)
+    local = np.empty((n, 3), np.float32)
+    for i in range(n):
+        v = vertices[edge[i]]
+        x, y, z = v[0] - middle[0], v[1] - middle[1], v[2] - middle[2]
+        for axis in range(3):
+            local[i, axis] = x * wrist[0, axis] + y * wrist[1, axis] + z * wrist[2, axis]
+    rings = _sweep(local, spacing, flexion, deviation, widening)
+    out = np.empty((len(vertices) + len(rings), 3), np.float32)
+    out[: len(vertices)] = vertices
+    _to_camera(rings, wrist, middle, out[len(vertices) :])
+    return out, rings, middle
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _to_camera(points: np.ndarray, wrist: np.ndarray, middle: np.ndarray, out: np.ndarray) -> None:
+    for i in range(len(points)):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        for axis in range(3):
+            out[i, axis] = wrist[axis, 0] * x + wrist[axis, 1] * y + wrist[axis, 2] * z + middle[axis]
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _sleeve(
+    arm: np.ndarray, n: int, spacing: np.ndarray, cuff: float, gap: float, wrist: np.ndarray, middle: np.ndarray
+) -> np.ndarray:
+    """Sleeve vertices (RINGS·n, 3) round arm vertices (hand-local); rings before the cuff are drawn up to it."""
+    rings = len(spacing) - 1
+    cuff = min(max(cuff, spacing[1]), spacing[rings - 1])
+    local = np.empty((rings * n, 3), np.float32)
+    nearest = 0
+    for r in range(rings):  # shared out between the cuff and the end of the arm
+        wanted = cuff + (spacing[rings] - cuff) * r / (rings - 1)
+        while nearest < rings - 2 and spacing[nearest + 2] <= wanted:
+            nearest += 1
+        t = (wanted - spacing[nearest + 1]) / (spacing[nearest + 2] - spacing[nearest + 1])
+        for axis in range(3):
+            centre = 0.0
+            for i in range(n):
+                body = arm[nearest * n + i, axis] * (1 - t) + arm[(nearest + 1) * n + i, axis] * t
+                local[r * n + i, axis] = body
+                centre += body / n
+            for i in range(n):
+                local[r * n + i, axis] = centre + (local[r * n + i, axis] - centre) * gap
+    out = np.empty_like(local)
+    _to_camera(local, wrist, middle, out)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def wrist_turn(vertices: np.ndarray, edge: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """(3, 3) float32, how the wrist's edge, rows `edge` of vertices (V, 3), is turned from its frame `rest` (3, 3)."""
+    loop = np.empty((len(edge), 3))
+    for i in range(len(edge)):
+        for axis in range(3):
+            loop[i, axis] = vertices[edge[i], axis]
+    frame = loop_frame(loop)
+    out = np.empty((3, 3), np.float32)
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = frame[i, 0] * rest[j, 0] + frame[i, 1] * rest[j, 1] + frame[i, 2] * rest[j, 2]
+    return out
 
 
 @njit(cache=True, nogil=True)

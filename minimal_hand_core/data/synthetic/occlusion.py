@@ -28,8 +28,8 @@ def shade_vertices(
 
     Args:
         out: (V, 1 + L) float32, written: column 0 the sky, then one per light.
-        seen: (V,) bool; others are left as they are.
-        vertices, normals: (V, 3) float32, one frame, metres.
+        seen: (V,) bool; others, and vertices that turn their back to the camera, are left as they are.
+        vertices, normals: (V, 3) float32, camera frame, metres.
         bones: (V,) int32, own bone of each vertex.
         starts, ends: (B, 3) float32, capsule ends.
         radii: (B,) float32.
@@ -37,22 +37,36 @@ def shade_vertices(
         lights: (L, 3) float32 unit vectors towards the lights.
         softness: (L,) float32, tangent of the half-angle that each light fills.
     """
+    # What depends on the bone alone: its vector, 1 / length²; for each light the part along the bone and 1 / across.
+    bone = np.empty((len(starts), 4), np.float32)
+    slant = np.empty((len(starts), len(lights), 2), np.float32)
+    for b in range(len(starts)):
+        ex, ey, ez = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1], ends[b, 2] - starts[b, 2]
+        ee = ex * ex + ey * ey + ez * ez + np.float32(1e-12)
+        bone[b, 0], bone[b, 1], bone[b, 2], bone[b, 3] = ex, ey, ez, np.float32(1) / ee
+        for light in range(len(lights)):
+            le = lights[light, 0] * ex + lights[light, 1] * ey + lights[light, 2] * ez
+            across = ee - le * le
+            slant[b, light, 0] = le
+            slant[b, light, 1] = np.float32(1) / across if across > 1e-10 else np.float32(0)
     for i in range(len(seen)):
         if not seen[i]:
             continue
         px, py, pz = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
+        # A little margin for those just over the edge.
+        if nx * px + ny * py + nz * pz >= np.float32(0.3) * abs(pz):
+            continue
         sky = np.float32(1)
         for light in range(len(lights)):
             out[i, 1 + light] = 1
         for b in range(len(starts)):
             if ignore[bones[i], b]:
                 continue
-            ex, ey, ez = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1], ends[b, 2] - starts[b, 2]
+            ex, ey, ez = bone[b, 0], bone[b, 1], bone[b, 2]
             qx, qy, qz = px - starts[b, 0], py - starts[b, 1], pz - starts[b, 2]
-            ee = ex * ex + ey * ey + ez * ez + np.float32(1e-12)
             qe = qx * ex + qy * ey + qz * ez
-            t = min(max(qe / ee, np.float32(0)), np.float32(1))
+            t = min(max(qe * bone[b, 3], np.float32(0)), np.float32(1))
             dx, dy, dz = t * ex - qx, t * ey - qy, t * ez - qz
             dd = dx * dx + dy * dy + dz * dz + np.float32(1e-12)
             r = radii[b]
@@ -68,10 +82,9 @@ def shade_vertices(
                 if nx * lx + ny * ly + nz * lz < -0.3:
                     continue
                 # Where the ray to the light passes the bone's line nearest.
-                le = lx * ex + ly * ey + lz * ez
+                le = slant[b, light, 0]
                 ql = qx * lx + qy * ly + qz * lz
-                across = ee - le * le
-                s = (qe - le * ql) / across if across > 1e-10 else np.float32(0.5)
+                s = (qe - le * ql) * slant[b, light, 1] if slant[b, light, 1] > 0 else np.float32(0.5)
                 s = min(max(s, np.float32(0)), np.float32(1))
                 along = s * le - ql
                 if along <= 0:

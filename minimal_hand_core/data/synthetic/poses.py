@@ -6,13 +6,14 @@ within ANATOMICAL_LIMITS.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minimal_hand_core.data.synthetic.chance import pick, pick_any
-from minimal_hand_core.hand.skeleton import FINGERS
-from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes, rotations_from_angles
+from minimal_hand_core.data.synthetic.chance import around, between, hold, pick, pick_any
+from minimal_hand_core.data.synthetic.pose_kernel import combine_turns, hold_to_limits, turn_joints
+from minimal_hand_core.pose.angles import ANATOMICAL_LIMITS, JointAxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ FAMILIES = {
 }
 """Share of each family."""
 
-_LONG_FINGERS = FINGERS[1:]
+_LIMITS = np.array(ANATOMICAL_LIMITS)
 
 
 class HandPose(NamedTuple):
@@ -57,22 +58,14 @@ def sample_pose(rng: np.random.Generator, axes: JointAxes, family: str | None = 
     if family is None:
         family = pick(rng, FAMILIES)
     angles = sample_angles(rng, family)
-    return HandPose(family, angles, rotations_from_angles(angles, axes))
+    return HandPose(family, angles, turn_joints(angles, axes.flexion, axes.abduction))
 
 
 def sample_angles(rng: np.random.Generator, family: str) -> np.ndarray:
     """(20,) radians within ANATOMICAL_LIMITS; see `sample_pose`."""
     if family not in _BUILDERS:
         raise ValueError(f'family: unknown {family!r}, choose one of {", ".join(FAMILIES)}')
-    degrees = _BUILDERS[family](rng)
-    # The last two joints share a tendon: the tip seldom bends by itself, and never alone when the middle is straight.
-    tips, middles = degrees[1:, 3], degrees[1:, 2]
-    degrees[1:, 3] = np.minimum(tips, 12 + 0.9 * np.maximum(middles, 0))
-    # Bent fingers cannot be spread.
-    wide = np.maximum(degrees[1:, 1], 0)
-    degrees[1:, 1] -= wide * np.clip(degrees[1:, 0] / 90 - 0.15, 0, 0.85)
-    low, high = ANATOMICAL_LIMITS.T
-    return np.clip(np.radians(degrees.reshape(20)), low, high)
+    return hold_to_limits(np.array(_BUILDERS[family](rng), float), _LIMITS)
 
 
 def sample_view(rng: np.random.Generator) -> np.ndarray:
@@ -80,10 +73,10 @@ def sample_view(rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.12:
         return _random_rotation(rng)
     facing = PALM_VIEW if rng.random() < 0.55 else BACK_VIEW
-    roll = np.clip(rng.normal(0, 0.7), -2.2, 2.2)
-    axis = rng.uniform(0, 2 * np.pi)
-    tilt = rng.normal(0, 0.65)
-    return turn((0, 0, 1), roll) @ turn((np.cos(axis), np.sin(axis), 0), tilt) @ facing
+    roll = hold(around(rng, 0, 0.7), -2.2, 2.2)
+    axis = between(rng, 0, 2 * math.pi)
+    tilt = around(rng, 0, 0.65)
+    return combine_turns(roll, axis, tilt, facing)
 
 
 def turn(axis: tuple[float, float, float], angle: float) -> np.ndarray:
@@ -111,29 +104,32 @@ def _random_rotation(rng: np.random.Generator) -> np.ndarray:
     )
 
 
-_FAN = np.array([6.0, 0.0, 6.0, 11.0])
+Finger = list[float]
+"""Four angles of one finger, degrees: MCP flexion and abduction, PIP, DIP; of the thumb CMC twice, MCP, IP."""
+
+_FAN = (6.0, 0.0, 6.0, 11.0)
 """Degrees by which index … little fan out when flat; so much negative abduction makes them parallel."""
 
 
-def _hand(thumb: np.ndarray, fingers: list[np.ndarray]) -> np.ndarray:
-    """(5, 4) degrees."""
-    return np.stack([thumb, *fingers]).astype(float)
+def _plus(finger: Finger, *more: float) -> Finger:
+    return [a + b for a, b in zip(finger, more, strict=True)]
 
 
-def _straight(rng: np.random.Generator, spread: float = 0.0) -> np.ndarray:
-    return np.array([rng.normal(2, 7), spread + rng.normal(0, 3), abs(rng.normal(3, 5)), rng.normal(2, 4)])
+def _straight(rng: np.random.Generator, spread: float = 0.0) -> Finger:
+    mcp, side, pip, dip = rng.standard_normal(4).tolist()
+    return [2 + 7 * mcp, spread + 3 * side, abs(3 + 5 * pip), 2 + 4 * dip]
 
 
-def _folded(rng: np.random.Generator, finger: int) -> np.ndarray:
+def _folded(rng: np.random.Generator, finger: int) -> Finger:
     """Into the palm, finger 0 index … 3 little; folded fingers come together."""
-    together = rng.normal(0, 1) - rng.uniform(0.4, 1.2) * _FAN[finger]
-    return np.array([rng.uniform(64, 88), together, rng.uniform(84, 102), rng.uniform(26, 54)])
+    together = rng.standard_normal() - between(rng, 0.4, 1.2) * _FAN[finger]
+    return [between(rng, 64, 88), together, between(rng, 84, 102), between(rng, 26, 54)]
 
 
-def _bent(rng: np.random.Generator, amount: float) -> np.ndarray:
+def _bent(rng: np.random.Generator, amount: float) -> Finger:
     """Evenly curled: amount 0 straight … 1 closed."""
-    pip = 100 * amount + rng.normal(0, 8)
-    return np.array([70 * amount + rng.normal(0, 8), rng.normal(1, 3), pip, 0.55 * pip + rng.normal(0, 6)])
+    pip = 100 * amount + around(rng, 0, 8)
+    return [70 * amount + around(rng, 0, 8), around(rng, 1, 3), pip, 0.55 * pip + around(rng, 0, 6)]
 
 
 _THUMB = {
@@ -147,56 +143,53 @@ _THUMB = {
 """CMC flexion, CMC abduction, MCP, IP, degrees: found by fitting thumb tips to where they rest on the open hand."""
 
 
-def _thumb(rng: np.random.Generator, state: str) -> np.ndarray:
-    return np.array(_THUMB[state]) + rng.normal(0, (6, 6, 8, 9))
+def _thumb(rng: np.random.Generator, state: str) -> Finger:
+    return [a + b * c for a, b, c in zip(_THUMB[state], (6, 6, 8, 9), rng.standard_normal(4).tolist(), strict=True)]
 
 
-def _open(rng: np.random.Generator) -> np.ndarray:
-    spread = rng.uniform(-1.1, 2.2) * _FAN
-    bend = rng.normal(0, 5)
-    fingers = [_straight(rng, s) + np.array([bend, 0, 0, 0]) for s in spread]
-    return _hand(_thumb(rng, pick(rng, {'out': 0.5, 'beside': 0.25, 'up': 0.15, 'opposed': 0.1})), fingers)
+def _open(rng: np.random.Generator) -> list[Finger]:
+    spread = between(rng, -1.1, 2.2)
+    bend = around(rng, 0, 5)
+    fingers = [_plus(_straight(rng, spread * fan), bend, 0, 0, 0) for fan in _FAN]
+    return [_thumb(rng, pick(rng, {'out': 0.5, 'beside': 0.25, 'up': 0.15, 'opposed': 0.1})), *fingers]
 
 
-def _relaxed(rng: np.random.Generator) -> np.ndarray:
-    amount = rng.uniform(0.12, 0.5)
-    step = rng.uniform(0, 0.08)
-    return _hand(
-        _thumb(rng, pick_any(rng, 'beside', 'opposed', 'out')), [_bent(rng, amount + i * step) for i in range(4)]
-    )
+def _relaxed(rng: np.random.Generator) -> list[Finger]:
+    amount = between(rng, 0.12, 0.5)
+    step = between(rng, 0, 0.08)
+    return [_thumb(rng, pick_any(rng, 'beside', 'opposed', 'out')), *(_bent(rng, amount + i * step) for i in range(4))]
 
 
-def _fist(rng: np.random.Generator) -> np.ndarray:
-    return _hand(
+def _fist(rng: np.random.Generator) -> list[Finger]:
+    return [
         _thumb(rng, pick(rng, {'over': 0.5, 'beside': 0.2, 'up': 0.2, 'across': 0.1})),
-        [_folded(rng, i) for i in range(4)],
-    )
+        *(_folded(rng, i) for i in range(4)),
+    ]
 
 
-def _raised(rng: np.random.Generator, raised: tuple[int, ...], thumb: str, spread: float) -> np.ndarray:
+def _raised(rng: np.random.Generator, raised: tuple[int, ...], thumb: str, spread: float) -> list[Finger]:
     """Some fingers (0 index … 3 little) straight, the others folded."""
-    signs = np.array([1.0, 0.0, 0.6, 1.0])
-    if raised == (0, 1):
-        signs[1] = -0.6  # positive is towards the thumb: the V opens by turning the middle finger away from the index
+    # Positive is towards the thumb: the V opens by turning the middle finger away from the index.
+    signs = (1.0, -0.6 if raised == (0, 1) else 0.0, 0.6, 1.0)
     loose = rng.random() < 0.3
     fingers = [
         _straight(rng, spread * signs[i])
         if i in raised
-        else (_bent(rng, rng.uniform(0.7, 1.0)) if loose else _folded(rng, i))
+        else (_bent(rng, between(rng, 0.7, 1.0)) if loose else _folded(rng, i))
         for i in range(4)
     ]
-    return _hand(_thumb(rng, thumb), fingers)
+    return [_thumb(rng, thumb), *fingers]
 
 
-def _point(rng: np.random.Generator) -> np.ndarray:
+def _point(rng: np.random.Generator) -> list[Finger]:
     return _raised(rng, (0,), pick_any(rng, 'over', 'beside', 'across', 'out', 'up'), 0)
 
 
-def _victory(rng: np.random.Generator) -> np.ndarray:
-    return _raised(rng, (0, 1), pick_any(rng, 'over', 'across'), rng.uniform(0, 18))
+def _victory(rng: np.random.Generator) -> list[Finger]:
+    return _raised(rng, (0, 1), pick_any(rng, 'over', 'across'), between(rng, 0, 18))
 
 
-def _count(rng: np.random.Generator) -> np.ndarray:
+def _count(rng: np.random.Generator) -> list[Finger]:
     raised, thumb = [
         ((), 'up'),
         ((0,), 'up'),
@@ -210,7 +203,7 @@ def _count(rng: np.random.Generator) -> np.ndarray:
         ((0, 3), 'out'),
         ((0, 1, 2, 3), 'out'),
     ][rng.integers(0, 11)]
-    return _raised(rng, raised, thumb, rng.uniform(0, 12))
+    return _raised(rng, raised, thumb, between(rng, 0, 12))
 
 
 # Per finger (index … little): thumb (4), then MCP, PIP and DIP flexion of the finger, tips touching; fitted likewise.
@@ -227,58 +220,57 @@ _PINCHES = (
 )
 
 
-def _pinch(rng: np.random.Generator) -> np.ndarray:
+def _pinch(rng: np.random.Generator) -> list[Finger]:
     """Thumb to one or more finger tips; the others straight, curled or with it."""
     partner = pick(rng, {0: 0.6, 1: 0.22, 2: 0.1, 3: 0.08})
-    first, second = np.array(_PINCHES[partner], float)[rng.integers(len(_PINCHES[partner]), size=2)]
-    share = rng.uniform(0, 1)
-    touch = first * share + second * (1 - share) + rng.normal(0, 2, 7)
-    closing = np.array([touch[4], 0, touch[5], touch[6]])
+    first, second = (_PINCHES[partner][i] for i in rng.integers(len(_PINCHES[partner]), size=2))
+    share = rng.random()
+    noise = rng.standard_normal(7).tolist()
+    touch = [a * share + b * (1 - share) + 2 * c for a, b, c in zip(first, second, noise, strict=True)]
+    closing = [touch[4], 0.0, touch[5], touch[6]]
     style = rng.random()
     fingers = []
     for i in range(4):
         if i == partner:
             fingers.append(closing)
         elif style < 0.4:
-            fingers.append(_straight(rng, 6.0) + np.array([6 * i, 0, 8, 4]))
+            fingers.append(_plus(_straight(rng, 6.0), 6 * i, 0, 8, 4))
         elif style < 0.7:
-            fingers.append(_bent(rng, rng.uniform(0.25, 0.6)))
+            fingers.append(_bent(rng, between(rng, 0.25, 0.6)))
         else:
-            fingers.append(closing + rng.normal(0, 5, 4) + np.array([4 * i, 0, 6 * i, 0]))
-    return _hand(touch[:4], fingers)
+            noise = [5 * c for c in rng.standard_normal(4).tolist()]
+            fingers.append(_plus(_plus(closing, *noise), 4 * i, 0, 6 * i, 0))
+    return [touch[:4], *fingers]
 
 
-def _grasp(rng: np.random.Generator) -> np.ndarray:
+def _grasp(rng: np.random.Generator) -> list[Finger]:
     """Round something: a rod, a bottle, a ball."""
-    amount = rng.uniform(0.3, 0.8)
-    spread = rng.uniform(0, 14) * (1 - amount)
-    fingers = [_bent(rng, amount + 0.03 * i) + np.array([0, spread, 0, 0]) for i in range(4)]
-    thumb = _thumb(rng, 'opposed')
-    thumb[2:] += 20 * (amount - 0.4)
-    return _hand(thumb, fingers)
+    amount = between(rng, 0.3, 0.8)
+    spread = between(rng, 0, 14) * (1 - amount)
+    fingers = [_plus(_bent(rng, amount + 0.03 * i), 0, spread, 0, 0) for i in range(4)]
+    further = 20 * (amount - 0.4)
+    return [_plus(_thumb(rng, 'opposed'), 0, 0, further, further), *fingers]
 
 
-def _hook(rng: np.random.Generator) -> np.ndarray:
-    fingers = [
-        np.array([rng.normal(0, 8), rng.normal(2, 3), rng.uniform(60, 105), rng.uniform(30, 65)]) for _ in range(4)
-    ]
-    return _hand(_thumb(rng, pick_any(rng, 'beside', 'out', 'opposed')), fingers)
+def _hook(rng: np.random.Generator) -> list[Finger]:
+    fingers = [[around(rng, 0, 8), around(rng, 2, 3), between(rng, 60, 105), between(rng, 30, 65)] for _ in range(4)]
+    return [_thumb(rng, pick_any(rng, 'beside', 'out', 'opposed')), *fingers]
 
 
-def _any(rng: np.random.Generator) -> np.ndarray:
+def _any(rng: np.random.Generator) -> list[Finger]:
     """Each finger by itself, neighbours alike."""
-    amount = rng.uniform(0, 1)
+    amount = rng.random()
     fingers = []
-    for _ in _LONG_FINGERS:
-        amount = float(np.clip(amount + rng.normal(0, 0.3), 0, 1))
-        mcp = np.clip(amount * 85 + rng.normal(0, 22), -20, 90)
-        pip = np.clip(amount * 100 + rng.normal(0, 20), -3, 110)
-        fingers.append(np.array([mcp, rng.uniform(-8, 18), pip, 0.55 * pip + rng.normal(0, 10)]))
-    low, high = np.degrees(ANATOMICAL_LIMITS[:4]).T
-    return _hand(rng.uniform(low, high), fingers)
+    for _ in range(4):
+        amount = hold(amount + around(rng, 0, 0.3), 0, 1)
+        mcp = hold(amount * 85 + around(rng, 0, 22), -20, 90)
+        pip = hold(amount * 100 + around(rng, 0, 20), -3, 110)
+        fingers.append([mcp, between(rng, -8, 18), pip, 0.55 * pip + around(rng, 0, 10)])
+    return [[between(rng, low, high) for low, high in _THUMB_RANGE], *fingers]
 
 
-_BUILDERS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
+_THUMB_RANGE = np.degrees(_LIMITS[:4]).tolist()
+_BUILDERS: dict[str, Callable[[np.random.Generator], list[Finger]]] = {
     'open': _open,
     'relaxed': _relaxed,
     'fist': _fist,

@@ -19,6 +19,8 @@ from numba import njit
 
 NEAR = 0.01
 """Metres; nothing nearer than this is drawn."""
+_WIDE = 12
+"""Pixels from which on it pays to reckon where a triangle's row begins."""
 
 
 @dataclass
@@ -111,6 +113,9 @@ def _rasterize(
         ax, ay = points[a, 0], points[a, 1]
         bx, by = points[b, 0], points[b, 1]
         cx, cy = points[c, 0], points[c, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0 or (cull and area > 0):  # z is forward: an outward normal with z < 0 faces the camera
+            continue
         # Clamped before the cast to int: a point just past the near plane can project very far out.
         x_low, x_high = max(min(ax, bx, cx), np.float32(0)), min(max(ax, bx, cx), np.float32(width - 1))
         y_low, y_high = max(min(ay, by, cy), np.float32(0)), min(max(ay, by, cy), np.float32(height - 1))
@@ -120,25 +125,40 @@ def _rasterize(
         y0, y1 = int(np.ceil(y_low)), int(np.floor(y_high))
         if x0 > x1 or y0 > y1:
             continue
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0 or (cull and area > 0):  # z is forward: an outward normal with z < 0 faces the camera
-            continue
         inv_area = np.float32(1) / area
         # Weight of b and of c as linear functions of the pixel; the weight of a is the rest.
         db_dx, db_dy = (cy - ay) * inv_area, (ax - cx) * inv_area
         dc_dx, dc_dy = (ay - by) * inv_area, (bx - ax) * inv_area
+        wide = x1 - x0 >= _WIDE
         for y in range(y0, y1 + 1):
             wb = (x0 - ax) * db_dx + (y - ay) * db_dy
             wc = (x0 - ax) * dc_dx + (y - ay) * dc_dy
-            for x in range(x0, x1 + 1):
+            start = 0
+            if wide:
+                start = max(_skip(wb, db_dx), _skip(wc, dc_dx), _skip(1 - wb - wc, -db_dx - dc_dx))
+                wb += start * db_dx
+                wc += start * dc_dx
+            inside = False
+            for x in range(x0 + start, x1 + 1):
                 wa = 1 - wb - wc
                 if wa >= 0 and wb >= 0 and wc >= 0:
+                    inside = True
                     inv = wa * za + wb * zb + wc * zc
                     if inv > inverse_depth[y, x]:
                         inverse_depth[y, x] = inv
                         triangles[y, x] = f + offset
+                elif inside:  # a triangle's row has no gap
+                    break
                 wb += db_dx
                 wc += dc_dx
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy', inline='always')
+def _skip(weight: np.float32, step: np.float32) -> int:
+    """How many pixels of a row lie for sure before a corner's weight, growing by `step`, is no more below 0."""
+    if weight >= 0 or step <= 0:
+        return 0
+    return max(int(min(-weight / step, np.float32(1e6))) - 1, 0)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy', inline='always')
@@ -212,3 +232,23 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
         scale = np.float32(1) / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-20))
         normals[i, 0], normals[i, 1], normals[i, 2] = x * scale, y * scale, z * scale
     return normals
+
+
+def covered_box(skin: np.ndarray, cloth: np.ndarray, size: tuple[int, int], s: int) -> tuple[int, int, int, int]:
+    """Rows top:bottom and columns left:right that points (N, 3), (M, 3) can touch; empty when they touch nothing."""
+    box = np.array([1e9, -1e9, 1e9, -1e9])
+    _grow_box(box, skin, s)
+    _grow_box(box, cloth, s)
+    left, right = max(0.0, np.floor(box[0])), min(size[1], np.ceil(box[1]) + 1)
+    top, bottom = max(0.0, np.floor(box[2])), min(size[0], np.ceil(box[3]) + 1)
+    return int(top), int(bottom), int(left), int(right)
+
+
+@njit(cache=True, nogil=True)
+def _grow_box(box: np.ndarray, points: np.ndarray, s: int) -> None:
+    """Widen box (x low, x high, y low, y high), pixels, to hold sub-pixel points (N, 3) in front of the camera."""
+    for i in range(len(points)):
+        if points[i, 2] > 0:
+            x, y = (points[i, 0] + 0.5) / s - 0.5, (points[i, 1] + 0.5) / s - 0.5
+            box[0], box[1] = min(box[0], x), max(box[1], x)
+            box[2], box[3] = min(box[2], y), max(box[3], y)

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 
 from minimal_hand_core.data.synthetic import illumination, materials, shading
 from minimal_hand_core.data.synthetic.appearance import Appearance
-from minimal_hand_core.data.synthetic.forearm import ArmPose, Forearm, loop_frame
+from minimal_hand_core.data.synthetic.forearm import Forearm, loop_frame, wrist_turn
+from minimal_hand_core.data.synthetic.illumination import relief_slope
 from minimal_hand_core.data.synthetic.lighting import Lighting
 from minimal_hand_core.data.synthetic.occlusion import shade_vertices
 from minimal_hand_core.data.synthetic.props import Prop
-from minimal_hand_core.data.synthetic.rasterizer import Buffers, rasterize, screen_points, vertex_normals
+from minimal_hand_core.data.synthetic.rasterizer import Buffers, covered_box, rasterize, screen_points, vertex_normals
+from minimal_hand_core.data.synthetic.samples import HAND, corners, list_samples
 from minimal_hand_core.data.synthetic.skin_maps import MAP_SCALE
 from minimal_hand_core.data.synthetic.surface import BONES, HandSurface
 
@@ -124,12 +125,12 @@ class HandRenderer:
         sleeve = np.zeros((0, 3), np.float32)
         if arm:
             faces = self.faces
-            skin_vertices, sleeve = self._draw_out_arm(vertices, wrist, look.arm)
+            skin_vertices, sleeve = self.forearm.draw_out(vertices, wrist, look.arm)
         cloth_vertices, cloth_faces, cloth_at, sleeve_faces = self._cloth(look, sleeve, props)
 
         points = screen_points(skin_vertices, intrinsics, supersampling)
         cloth_points = screen_points(cloth_vertices, intrinsics, supersampling)
-        top, bottom, left, right = _covered_box(points, cloth_points, size, supersampling)
+        top, bottom, left, right = covered_box(points, cloth_points, size, supersampling)
         if bottom <= top or right <= left:
             return RenderedHand(image, parts.astype(bool), depth, parts)
         # Everything from here on happens in that box.
@@ -140,6 +141,16 @@ class HandRenderer:
         if len(cloth_faces):
             rasterize(buffers, cloth_points, cloth_faces, offset=len(faces))
 
+        samples = list_samples(
+            parts[top:bottom, left:right],
+            depth[top:bottom, left:right],
+            buffers.triangles,
+            buffers.inverse_depth,
+            supersampling,
+            self._num_hand_faces,
+            len(faces),
+            sleeve_faces,
+        )
         skin_at = self._skin_at[: len(skin_vertices)]
         normals = vertex_normals(skin_vertices, faces)
         skin_at[:, illumination.NORMAL : illumination.NORMAL + 3] = normals
@@ -147,23 +158,17 @@ class HandRenderer:
         # Also where nothing shades: values left from the last picture must not leak into this one.
         skin_at[:, illumination.SKY :] = 1
         if keypoints is not None:
-            # Vertices that turn their back need no shadow; a little margin for those just over the edge.
-            front = np.einsum('vi,vi->v', normals[: self.num_vertices], vertices)
-            seen = front < 0.3 * np.abs(vertices[:, 2])
+            seen = corners(samples.skin, faces, len(skin_vertices))[: self.num_vertices]
             self._self_shadow(skin_at, seen, vertices, normals, np.asarray(keypoints, np.float32), light)
         skin = look.skin
-        slope = _relief(wrist, light, skin.relief)
+        slope = relief_slope(wrist, light.colours, light.directions, light.ambient, skin.relief)
         shading.shade(
             image[top:bottom, left:right],
-            parts[top:bottom, left:right],
-            depth[top:bottom, left:right],
-            buffers.triangles,
-            buffers.inverse_depth,
-            supersampling,
+            *samples,
+            np.float32(1 / supersampling**2),
             points,
             faces,
             skin_at,
-            self._num_hand_faces,
             cloth_points,
             cloth_faces,
             cloth_at,
@@ -191,7 +196,7 @@ class HandRenderer:
                 np.float32,
             ),
         )
-        return RenderedHand(image, parts == shading.HAND, depth, parts)
+        return RenderedHand(image, parts == HAND, depth, parts)
 
     def _check(
         self,
@@ -218,15 +223,7 @@ class HandRenderer:
         """(3, 3) float32, how the wrist's edge is turned from rest; identity for a closed mesh."""
         if not len(self._edge):
             return np.eye(3, dtype=np.float32)
-        return (loop_frame(vertices[self.forearm.edge]) @ self._edge_frame.T).astype(np.float32)
-
-    def _draw_out_arm(self, vertices: np.ndarray, wrist: np.ndarray, arm: ArmPose) -> tuple[np.ndarray, np.ndarray]:
-        """Hand vertices with the arm's appended, and the sleeve's, camera frame."""
-        edge = vertices[self.forearm.edge]
-        middle = edge.mean(axis=0)
-        rings = self.forearm.rings((edge - middle) @ wrist, arm)
-        sleeve = self.forearm.sleeve(rings, arm) if arm.sleeve is not None else np.zeros((0, 3), np.float32)
-        return np.concatenate([vertices, rings @ wrist.T + middle]), sleeve @ wrist.T + middle
+        return wrist_turn(vertices, self.forearm.edge, self._edge_frame)
 
     def _cloth(
         self, look: Appearance, sleeve: np.ndarray, props: Sequence[Prop]
@@ -281,34 +278,3 @@ class HandRenderer:
             light.directions,
             light.softness,
         )
-
-
-def _relief(wrist: np.ndarray, light: Lighting, strength: float) -> np.ndarray:
-    """(2,) how much brighter skin gets per unit of slope along the rest hand's x and z.
-
-    A slope (a, b) of the rest surface tips its normal by −a in x and −b in z; what that does to the light is taken at
-    the wrist's turn and for all lights together. Rough on bent fingers, right on the back of the hand.
-    """
-    total = light.colours.sum() + light.ambient[0].sum()
-    towards = light.colours.sum(axis=1) @ light.directions + light.ambient[1:].sum(axis=1)
-    return -strength * (wrist.T @ (towards / max(float(total), 1e-6)))[[0, 2]]
-
-
-def _covered_box(skin: np.ndarray, cloth: np.ndarray, size: tuple[int, int], s: int) -> tuple[int, int, int, int]:
-    """Rows top:bottom and columns left:right that points (N, 3), (M, 3) can touch; empty when they touch nothing."""
-    box = np.array([1e9, -1e9, 1e9, -1e9])
-    _grow_box(box, skin, s)
-    _grow_box(box, cloth, s)
-    left, right = max(0.0, np.floor(box[0])), min(size[1], np.ceil(box[1]) + 1)
-    top, bottom = max(0.0, np.floor(box[2])), min(size[0], np.ceil(box[3]) + 1)
-    return int(top), int(bottom), int(left), int(right)
-
-
-@njit(cache=True, nogil=True)
-def _grow_box(box: np.ndarray, points: np.ndarray, s: int) -> None:
-    """Widen box (x low, x high, y low, y high), pixels, to hold sub-pixel points (N, 3) in front of the camera."""
-    for i in range(len(points)):
-        if points[i, 2] > 0:
-            x, y = (points[i, 0] + 0.5) / s - 0.5, (points[i, 1] + 0.5) / s - 0.5
-            box[0], box[1] = min(box[0], x), max(box[1], x)
-            box[2], box[3] = min(box[2], y), max(box[3], y)

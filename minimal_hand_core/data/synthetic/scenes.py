@@ -14,12 +14,13 @@ from typing import overload
 import cv2
 import numpy as np
 import torch
-from numba import njit
 
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic.aiming import aim
 from minimal_hand_core.data.synthetic.appearance import Appearance
-from minimal_hand_core.data.synthetic.backgrounds import Backgrounds, made_up_background
+from minimal_hand_core.data.synthetic.backgrounds import Backgrounds, made_up_background, with_shadow
 from minimal_hand_core.data.synthetic.bare_hands import BareHand, bare_hand
+from minimal_hand_core.data.synthetic.chance import scene_rng
 from minimal_hand_core.data.synthetic.collision import penetration, pose_keypoints
 from minimal_hand_core.data.synthetic.effects import Effects
 from minimal_hand_core.data.synthetic.labels import BEHIND_HAND, joint_visibility, project
@@ -29,9 +30,6 @@ from minimal_hand_core.data.synthetic.renderer import HandRenderer
 from minimal_hand_core.data.synthetic.staging import front_prop, held_prop
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.pose.angles import JointAxes
-
-CROP_FACTOR = 1.5
-"""Crop side over the longer side of the keypoints' box, before jitter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +131,8 @@ class Studio:
 
     def mesh(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vertices (V, 3) and keypoints (21, 3), float64 metres, turned about the model's wrist."""
-        with torch.no_grad():
-            out = self.model(
-                torch.from_numpy(np.asarray(rotations, np.float32))[None],
-                torch.from_numpy(np.asarray(betas, np.float32))[None],
-            )
-        return out.vertices[0].numpy().astype(np.float64), out.keypoints[0].numpy().astype(np.float64)
+        vertices, points = self.model.pose_arrays(rotations[None], betas[None])
+        return vertices[0].astype(np.float64), points[0].astype(np.float64)
 
 
 def synthetic_sample(
@@ -164,7 +158,7 @@ def synthetic_sample(
     hand = bare_hand(rng, studio, how)
     vertices, keypoints = studio.mesh(hand.rotations, hand.betas)
     stretched = how.stretched > 0 and rng.random() < how.stretched
-    offset, intrinsics = _aim(rng, keypoints, how, size, stretched)
+    offset, intrinsics = aim(rng, keypoints, how, size, stretched)
     vertices, keypoints = vertices + offset, keypoints + offset
     keypoints_px = project(keypoints, intrinsics)
 
@@ -178,7 +172,7 @@ def synthetic_sample(
     if rng.random() < how.front:
         props.append(front_prop(rng, keypoints))
     if rng.random() < how.shadow:
-        background = _with_shadow(rng, background, keypoints_px)
+        background = with_shadow(rng, background, keypoints_px)
     picture = studio.renderer.render(
         vertices, intrinsics, (size, size), background, keypoints=keypoints, appearance=appearance, props=props
     )
@@ -269,7 +263,7 @@ class SyntheticHands(Sequence[SyntheticSample]):
         return int(index) % self.length
 
     def _rng(self, index: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, index))
+        return scene_rng(self.seed, index)
 
     def _shared(self) -> Studio:
         if self._studio is None:
@@ -280,69 +274,7 @@ class SyntheticHands(Sequence[SyntheticSample]):
         return {**self.__dict__, '_studio': None}
 
 
-def _aim(
-    rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int, stretched: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where to put the hand (an offset (3,)) and the camera matrix (3, 3) that makes it fill the crop as wanted."""
-    distance = float(np.exp(rng.uniform(*np.log(how.distance))))
-    factor = float(np.exp(rng.uniform(*np.log(how.scale))))
-    shift = rng.uniform(-how.shift, how.shift, 2)
-    chance = rng.random()
-    if chance < how.truncated:
-        factor *= rng.uniform(0.6, 0.9)
-        away = rng.uniform(-1, 1, 2)
-        shift = shift + 0.25 * np.sign(away) * np.sqrt(np.abs(away))  # rather to the edge than to the middle
-    elif chance < how.truncated + how.far:
-        factor = float(rng.uniform(how.scale[1], max(how.far_scale, how.scale[1])))
-    amount = rng.uniform(-how.stretched_by, how.stretched_by) / 2 if stretched else 0.0
-    aspect = np.exp([amount, -amount])
-    offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift, aspect)
-    stretch = np.exp(rng.normal(0, how.stretch) / 2) if how.stretch > 0 else 1.0
-    focal, middle = aspect * size / side, (size - 1) / 2
-    return offset, np.array([[focal[0] * stretch, 0, middle], [0, focal[1] / stretch, middle], [0, 0, 1]])
-
-
-@njit(cache=True, nogil=True)
-def _centre(
-    keypoints: np.ndarray, distance: float, factor: float, shift: np.ndarray, aspect: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Offset (3,) that puts the keypoints' box `shift` sides off the axis, and the crop's side at z = 1, all of them
-    along an axis in the unit that `aspect` (2,) stretches it to."""
-    offset = np.zeros(3)
-    offset[2] = distance - (keypoints[:, 2].min() + keypoints[:, 2].max()) / 2
-    side = 0.0
-    for _ in range(6):  # moving the hand aside changes its outline a little, so again
-        middle = np.empty(2)
-        side = 0.0
-        for axis in range(2):
-            low, high = np.inf, -np.inf
-            for k in range(len(keypoints)):
-                at = (keypoints[k, axis] + offset[axis]) / (keypoints[k, 2] + offset[2])
-                low, high = min(low, at), max(high, at)
-            middle[axis] = (low + high) / 2
-            side = max(side, factor * (high - low) * aspect[axis])
-        for axis in range(2):
-            offset[axis] -= (middle[axis] - shift[axis] * side / aspect[axis]) * distance
-    return offset, side
-
-
 def _background(rng: np.random.Generator, photos: Backgrounds | None, how: SceneVariation, size: int) -> np.ndarray:
     if photos is None or rng.random() < how.made_up:
         return made_up_background(rng, (size, size))
     return photos.sample(rng, size)
-
-
-def _with_shadow(rng: np.random.Generator, background: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
-    """Darken a soft, shifted outline of the hand, as on a table or wall."""
-    size = background.shape[0]
-    shift = rng.normal(0, 0.08 * size, 2)
-    shade = np.ones(background.shape[:2], np.float32)
-    points = np.round((keypoints_px + shift) * 8).astype(np.int32)
-    spread = float(np.abs(keypoints_px - keypoints_px.mean(axis=0)).max())
-    thickness = max(1, round(0.2 * spread))
-    dark = float(rng.uniform(0.4, 0.9))
-    for finger in range(5):
-        chain = points[[0, *range(1 + 4 * finger, 5 + 4 * finger)]]
-        cv2.polylines(shade, [chain], False, dark, thickness, cv2.LINE_AA, shift=3)
-    shade = cv2.GaussianBlur(shade, (0, 0), float(rng.uniform(0.02, 0.06) * size))
-    return (background * shade[..., None]).astype(np.uint8)

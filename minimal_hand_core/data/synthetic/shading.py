@@ -1,8 +1,7 @@
 """From triangle ids to colours: skin, cloth and objects under a sky and a few lights, laid over a background.
 
-All light is linear RGB; the result is sRGB uint8 BGR. A pixel whose sub-pixels all show nearly one piece of surface is
-shaded once; only edges pay for supersampling. What has to be shaded is listed first and then taken block by block (see
-`illumination`).
+All light is linear RGB; the result is sRGB uint8 BGR. What has to be shaded is listed first (see `samples`) and then
+taken block by block (see `illumination`).
 """
 
 from __future__ import annotations
@@ -28,18 +27,11 @@ from minimal_hand_core.data.synthetic.illumination import (
 from minimal_hand_core.data.synthetic.materials import CLOTH_ATTRIBUTES, clamp, cloth_colour, colour_skin
 from minimal_hand_core.data.synthetic.rasterizer import perspective_weights
 
-NOTHING, HAND, ARM, OBJECT = 0, 1, 2, 3
-"""Values of the part map."""
-
 _LUT = 4096
 _F = np.float32
 _0, _1, _LAST = _F(0), _F(1), _F(_LUT - 1)
 _HALF, _INSIDE = _F(0.5), _F(0.35)
 """_INSIDE: how dark a sleeve is within."""
-_ONE_SURFACE = _F(1.012)
-"""Largest ratio of depths within a pixel that counts as one piece of surface."""
-_MANY = np.int32(1 << 30)
-"""More than there are triangles."""
 
 
 def _srgb_table() -> np.ndarray:
@@ -54,15 +46,15 @@ SRGB_TABLE = _srgb_table()
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
 def shade(
     image: np.ndarray,
-    parts: np.ndarray,
-    depth: np.ndarray,
-    triangles: np.ndarray,
-    inverse_depth: np.ndarray,
-    s: int,
+    skin: np.ndarray,
+    skin_places: np.ndarray,
+    cloth: np.ndarray,
+    cloth_places: np.ndarray,
+    edges: int,
+    each: np.float32,
     skin_points: np.ndarray,
     skin_faces: np.ndarray,
     skin_at: np.ndarray,
-    hand_faces: int,
     cloth_points: np.ndarray,
     cloth_faces: np.ndarray,
     cloth_at: np.ndarray,
@@ -78,137 +70,52 @@ def shade(
     colours: np.ndarray,
     texture: np.ndarray,
 ) -> None:
-    """Shade every covered pixel and lay it over the picture.
-
-    Triangle ids run over the skin's faces (first `hand_faces` of the hand, the rest of the arm), then over cloth
-    faces (first `sleeve_faces` of the sleeve, the rest of objects).
+    """Shade the samples of `list_samples` and lay them over the picture.
 
     Args:
         image: (h, w, 3) uint8 BGR, background in, picture out.
-        parts: (h, w) uint8, written where covered: what covers most of each pixel.
-        depth: (h, w) float32, written where covered: metres, nearest of the pixel.
-        triangles, inverse_depth: (h·s, w·s) of the rasteriser.
-        s: supersampling.
+        skin, skin_places, cloth, cloth_places, edges: of `Samples`.
+        each: share of its pixel that one sub-pixel covers.
         skin_points, cloth_points: (·, 3) float32 of `screen_points`.
         skin_faces, cloth_faces: (·, 3) int32.
         skin_at: (·, SKIN_ATTRIBUTES) float32; cloth_at: (·, CLOTH_ATTRIBUTES) float32.
+        sleeve_faces: how many of the cloth's faces are the sleeve's.
         ambient, directions, lights: of `Lighting`.
         maps, origin, scale: of `HandSurface`.
         volume, srgb: NOISE_VOLUME, SRGB_TABLE.
         colours, texture: see `colour_skin`.
     """
-    n_skin = len(skin_faces)
-    sites = np.empty((triangles.size, 4), np.int32)
-    positions = np.empty((triangles.size, 2), np.float32)
-    skins, cloths, edges = _list_samples(
-        sites, positions, parts, depth, triangles, inverse_depth, s, hand_faces, n_skin, sleeve_faces
-    )
     sums = np.zeros((edges, 4), np.float32)
     block = np.zeros(ROWS * BLOCK, np.float32)
     halves = halfway(directions)
     shines = shine_table(texture[6])
     skin_wrap = np.array([[0.45, 0.25, 0.18], [1 / 1.45, 1 / 1.25, 1 / 1.18]], np.float32)
-    for start in range(0, skins, BLOCK):
-        some = slice(start, min(start + BLOCK, skins))
-        _carry(block, sites[some], positions[some], skin_points, skin_faces, skin_at)
+    for start in range(0, len(skin), BLOCK):
+        some = slice(start, min(start + BLOCK, len(skin)))
+        _carry(block, skin[some], skin_places[some], skin_points, skin_faces, skin_at)
         colour_skin(block, some.stop - start, maps, origin, scale, volume, colours, texture)
         illuminate(block, ambient, directions, lights, halves, skin_wrap, shines)
-        _lay_down(image, sums, block, sites[some], srgb)
+        _lay_down(image, sums, block, skin[some], srgb)
     cloth_wrap = np.array([[0.1, 0.1, 0.1], [1 / 1.1, 1 / 1.1, 1 / 1.1]], np.float32)
     block[SKY * BLOCK : (LIGHT + MAX_LIGHTS) * BLOCK] = _1
     block[GLOSS * BLOCK : (GLOSS + 1) * BLOCK] = _0
-    for start in range(len(sites) - cloths, len(sites), BLOCK):
-        some = slice(start, min(start + BLOCK, len(sites)))
+    for start in range(0, len(cloth), BLOCK):
+        some = slice(start, min(start + BLOCK, len(cloth)))
         _carry_cloth(
-            block, sites[some], positions[some], n_skin, cloth_points, cloth_faces, cloth_at, sleeve_faces, volume
+            block,
+            cloth[some],
+            cloth_places[some],
+            len(skin_faces),
+            cloth_points,
+            cloth_faces,
+            cloth_at,
+            sleeve_faces,
+            volume,
         )
         illuminate(block, ambient, directions, lights, halves, cloth_wrap, shines)
-        _lay_down(image, sums, block, sites[some], srgb)
-    _blend_edges(image, sums, sites[:skins], _1 / _F(s * s))
-    _blend_edges(image, sums, sites[len(sites) - cloths :], _1 / _F(s * s))
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def _list_samples(
-    sites: np.ndarray,
-    positions: np.ndarray,
-    parts: np.ndarray,
-    depth: np.ndarray,
-    triangles: np.ndarray,
-    inverse_depth: np.ndarray,
-    s: int,
-    hand_faces: int,
-    n_skin: int,
-    sleeve_faces: int,
-) -> tuple[int, int, int]:
-    """Fill parts and depth, and list what has to be shaded: skin from the front on, cloth and objects from the back on.
-
-    Args:
-        sites: (N, 4) int32, written: row and column of the pixel, triangle, and number of the edge pixel or −1.
-        positions: (N, 2) float32, written: column and row in sub-pixels.
-        parts, depth, triangles, inverse_depth, s, hand_faces, sleeve_faces: see `shade`; n_skin: all faces of skin.
-
-    Returns:
-        how many samples of skin there are, how many others, and how many pixels hold several.
-    """
-    skins, cloths, edges = 0, 0, 0
-    middle = _F(0.5) * _F(s - 1)
-    things = n_skin + sleeve_faces
-    for y in range(parts.shape[0]):
-        for x in range(parts.shape[1]):
-            first, last = _MANY, np.int32(-1)
-            low, high = _F(1e9), _0
-            for j in range(s):
-                for i in range(s):
-                    f, inv = triangles[y * s + j, x * s + i], inverse_depth[y * s + j, x * s + i]
-                    first, last = min(first, f), max(last, f)
-                    low, high = min(low, inv), max(high, inv)
-            if last < 0:
-                continue
-            depth[y, x] = _1 / high
-            # Ids are in the order hand, arm, objects, so two of one kind have that kind between them; nothing is −1.
-            whole = first >= 0 and (last < hand_faces or (first >= hand_faces and last < things) or first >= things)
-            if whole:
-                parts[y, x] = HAND if last < hand_faces else (ARM if last < things else OBJECT)
-            else:
-                parts[y, x] = _most(triangles[y * s : y * s + s, x * s : x * s + s], hand_faces, things, parts[y, x])
-            smooth = whole and high < low * _ONE_SURFACE
-            for sample in range(1 if smooth else s * s):
-                i, j = (s - 1, s - 1) if smooth else (sample % s, sample // s)
-                f = triangles[y * s + j, x * s + i]
-                if f < 0:
-                    continue
-                if f < n_skin:
-                    row = skins
-                    skins += 1
-                else:
-                    cloths += 1
-                    row = len(sites) - cloths
-                sites[row, 0], sites[row, 1], sites[row, 2], sites[row, 3] = y, x, f, -1 if smooth else edges
-                positions[row, 0] = _F(x * s) + (middle if smooth else _F(i))
-                positions[row, 1] = _F(y * s) + (middle if smooth else _F(j))
-            if not smooth:
-                edges += 1
-    return skins, cloths, edges
-
-
-@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def _most(triangles: np.ndarray, hand_faces: int, things: int, otherwise: int) -> int:
-    """What most of a pixel's sub-pixels (s, s) show; `otherwise` where that is background."""
-    hand, arm, thing = 0, 0, 0
-    for j in range(triangles.shape[0]):
-        for i in range(triangles.shape[1]):
-            f = triangles[j, i]
-            if f >= things:
-                thing += 1
-            elif f >= hand_faces:
-                arm += 1
-            elif f >= 0:
-                hand += 1
-    most = max(hand, arm, thing)
-    if triangles.size - (hand + arm + thing) > most:
-        return otherwise
-    return HAND if hand == most else (ARM if arm == most else OBJECT)
+        _lay_down(image, sums, block, cloth[some], srgb)
+    _blend_edges(image, sums, skin, each)
+    _blend_edges(image, sums, cloth, each)
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')

@@ -6,23 +6,22 @@ Skin is placed on the individual typology angle ITA = atan((L* − 50) / b*) (CI
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.data.synthetic.chance import pick
+from minimal_hand_core.data.synthetic.chance import between, pick
 
-_TONES = np.array(
-    # L*   a*    b*, very light to very dark; measured means of skin groups lie near these
-    [
-        [72.0, 10.0, 15.0],
-        [67.0, 12.5, 18.0],
-        [60.0, 14.5, 20.5],
-        [50.0, 15.0, 21.0],
-        [40.0, 13.0, 17.0],
-        [29.0, 7.5, 9.5],
-    ]
+_TONES = (
+    # L*, a*, b*, very light to very dark; measured means of skin groups lie near these
+    (72.0, 10.0, 15.0),
+    (67.0, 12.5, 18.0),
+    (60.0, 14.5, 20.5),
+    (50.0, 15.0, 21.0),
+    (40.0, 13.0, 17.0),
+    (29.0, 7.5, 9.5),
 )
 
 
@@ -57,31 +56,44 @@ class Skin:
 
 def sample_skin(rng: np.random.Generator) -> Skin:
     """A random person over the whole human range."""
-    tone = float(rng.uniform(0, 1))
+    tone = rng.random()
     step, share = int(tone * 5), tone * 5 % 1  # the rows of the table are a fifth apart
-    lab = _TONES[step] * (1 - share) + _TONES[step + 1] * share + rng.normal(0, 1, 3) * (2.5, 1.5, 2.0)
+    lab = [
+        a * (1 - share) + b * share + c * d
+        for a, b, c, d in zip(
+            _TONES[step], _TONES[step + 1], rng.standard_normal(3).tolist(), (2.5, 1.5, 2.0), strict=True
+        )
+    ]
     # Palms hold little melanin: light on everyone, warm on dark hands.
-    light = max(lab[0] + rng.uniform(0, 4), 0.45 * lab[0] + rng.uniform(30, 36))
-    palm = (light, lab[1] + rng.uniform(0, 4), lab[2])
-    nail = (palm[0] + rng.uniform(0, 6), palm[1] + rng.uniform(1, 5), palm[2] - rng.uniform(0, 4))
+    light = max(lab[0] + between(rng, 0, 4), 0.45 * lab[0] + between(rng, 30, 36))
+    palm = (light, lab[1] + between(rng, 0, 4), lab[2])
+    nail = (palm[0] + between(rng, 0, 6), palm[1] + between(rng, 1, 5), palm[2] - between(rng, 0, 4))
     if rng.random() < 0.12:  # varnish
-        nail = (rng.uniform(15, 80), rng.uniform(-20, 60), rng.uniform(-40, 40))
-    strength = rng.uniform(0.4, 1.2)
-    flush = 1 + strength * np.array([0.02, -0.16, -0.14]) * (1 - 0.6 * tone)
-    crease = rng.uniform(0.5, 1.1)
+        nail = (between(rng, 15, 80), between(rng, -20, 60), between(rng, -40, 40))
+    strength = between(rng, 0.4, 1.2) * (1 - 0.6 * tone)
+    flush = [1 + strength * a for a in (0.02, -0.16, -0.14)]
+    crease = between(rng, 0.5, 1.1)
     back, palm_rgb, nail_rgb = lab_to_linear(np.array([lab, palm, nail]))
+    factors = np.array(
+        [
+            flush,
+            [1 - crease * a * (1 - 0.2 * tone) for a in (0.30, 0.42, 0.46)],
+            [1 - crease * a for a in (0.28, 0.34, 0.36)],
+        ],
+        np.float32,
+    )
     return Skin(
         back=back,
         palm=palm_rgb,
         nail=nail_rgb,
-        flush=flush.astype(np.float32),
-        crease_palm=(1 - crease * np.array([0.30, 0.42, 0.46]) * (1 - 0.2 * tone)).astype(np.float32),
-        crease_back=(1 - crease * np.array([0.28, 0.34, 0.36])).astype(np.float32),
-        blotch=float(rng.uniform(0.04, 0.14)),
-        grain=float(rng.uniform(0.02, 0.09)),
+        flush=factors[0],
+        crease_palm=factors[1],
+        crease_back=factors[2],
+        blotch=between(rng, 0.04, 0.14),
+        grain=between(rng, 0.02, 0.09),
         gloss=pick(rng, {0.0: 0.2, 0.05: 0.4, 0.12: 0.3, 0.3: 0.1}),
-        sharpness=float(rng.uniform(8, 40)),
-        relief=float(rng.uniform(0.2, 1.2)),
+        sharpness=between(rng, 8, 40),
+        relief=between(rng, 0.2, 1.2),
         melanin=tone,
     )
 
@@ -89,12 +101,14 @@ def sample_skin(rng: np.random.Generator) -> Skin:
 def sample_cloth(rng: np.random.Generator) -> np.ndarray:
     """(2, 3) float32 linear RGB: two colours of a sleeve or an object; equal for plain cloth."""
     kind = rng.random()
-    light = rng.uniform(5, 95)
-    chroma = rng.uniform(0, 8) if kind < 0.45 else rng.uniform(10, 70)
-    hue = rng.uniform(0, 2 * np.pi)
-    first = np.array([light, chroma * np.cos(hue), chroma * np.sin(hue)])
-    second = first if rng.random() < 0.6 else np.array([rng.uniform(5, 95), *rng.uniform(-40, 40, 2)])
-    return lab_to_linear(np.stack([first, second]))
+    light = between(rng, 5, 95)
+    chroma = between(rng, 0, 8) if kind < 0.45 else between(rng, 10, 70)
+    hue = between(rng, 0, 2 * math.pi)
+    first = (light, chroma * math.cos(hue), chroma * math.sin(hue))
+    second = first
+    if rng.random() >= 0.6:
+        second = (between(rng, 5, 95), between(rng, -40, 40), between(rng, -40, 40))
+    return lab_to_linear(np.array([first, second]))
 
 
 @njit(cache=True, nogil=True)
