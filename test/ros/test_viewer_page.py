@@ -81,8 +81,9 @@ class Page:
 
     def enter(self, label: str, value: str) -> None:
         field = self.wait_for(f'//*[contains(text(), "{label}")]/following::input[not(@type="hidden")][1]')
-        self._driver.execute_script('arguments[0].focus(); arguments[0].select()', field)
-        field.send_keys(value, Keys.ENTER)
+        self._driver.execute_script('arguments[0].focus()', field)
+        # selected by keys: a selection made by script is undone by some editions of the driver before they type
+        field.send_keys(Keys.CONTROL, 'a', Keys.NULL, value, Keys.ENTER)
 
     @property
     def errors(self) -> list[str]:
