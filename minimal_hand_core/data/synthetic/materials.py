@@ -19,7 +19,7 @@ from minimal_hand_core.data.synthetic.illumination import BLOCK, COLOUR, DORSAL,
 CLOTH_TEXTURE, CLOTH_FIRST, CLOTH_SECOND, CLOTH_PATTERN = 3, 6, 9, 12
 CLOTH_ATTRIBUTES = 13
 
-# Rows of a block that are of use here only; HALF_LIGHT serves twice.
+# Rows of a block that are of use here only.
 _DARK_PALM, _DARK_BACK, _FLUSH, _FINE, _BLOTCH = range(HALF_LIGHT + 1, ROWS)
 
 _CELLS = 32
@@ -98,7 +98,7 @@ def colour_skin(
     """Fill rows COLOUR and GLOSS of a block of skin, by REST, DORSAL and NAIL.
 
     Args:
-        block: see `illumination`; its rows from HALF_LIGHT on are overwritten.
+        block: see `illumination`; its rows after HALF_LIGHT are overwritten.
         count: points of the block that are in use.
         maps, origin, scale: of `HandSurface`.
         volume: NOISE_VOLUME.
@@ -132,27 +132,31 @@ def colour_skin(
         block[_FLUSH * BLOCK + n] = flush
         block[_FINE * BLOCK + n] = fine + min(max(relief, _F(-0.5)), _HALF)
         block[_BLOTCH * BLOCK + n] = texture[0] * noise(volume, x * _F(110) + seed, y * _F(110), z * _F(110))
-    for c in range(3):
-        # Blotches are blood: they change green and blue more than red.
-        _tint(block, c, colours[:, c], _HALF if c == 0 else _1)
+    _tint(block, colours)
     _paint_nails(block, colours[2], texture[3], texture[4], texture[5])
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
-def _tint(block: np.ndarray, channel: int, colours: np.ndarray, blood: np.float32) -> None:
-    """One channel of the skin's colour, nails aside, into row HALF_LIGHT and from there into its own."""
-    back, palm = colours[0], colours[1]
-    flush, crease_palm, crease_back = colours[3] - _1, colours[4] - _1, colours[5] - _1
+def _tint(block: np.ndarray, colours: np.ndarray) -> None:
+    """The skin's colour, nails aside, into rows COLOUR."""
+    (back_r, back_g, back_b), (palm_r, palm_g, palm_b) = colours[0], colours[1]
+    flush_r, flush_g, flush_b = colours[3] - _1
+    in_r, in_g, in_b = colours[4] - _1
+    on_r, on_g, on_b = colours[5] - _1
     for n in range(BLOCK):
-        dorsal = block[DORSAL * BLOCK + n]
-        base = back * dorsal + palm * (_1 - dorsal)
-        base *= _1 + block[_FLUSH * BLOCK + n] * flush
-        base *= _1 + block[_DARK_PALM * BLOCK + n] * crease_palm + block[_DARK_BACK * BLOCK + n] * crease_back
-        block[HALF_LIGHT * BLOCK + n] = base * max(
-            block[_FINE * BLOCK + n] + blood * block[_BLOTCH * BLOCK + n], _F(0.3)
+        dorsal, flush = block[DORSAL * BLOCK + n], block[_FLUSH * BLOCK + n]
+        dark_palm, dark_back = block[_DARK_PALM * BLOCK + n], block[_DARK_BACK * BLOCK + n]
+        fine, blotch = block[_FINE * BLOCK + n], block[_BLOTCH * BLOCK + n]
+        palmar = _1 - dorsal
+        red = (back_r * dorsal + palm_r * palmar) * (_1 + flush * flush_r) * (_1 + dark_palm * in_r + dark_back * on_r)
+        green = (
+            (back_g * dorsal + palm_g * palmar) * (_1 + flush * flush_g) * (_1 + dark_palm * in_g + dark_back * on_g)
         )
-    for n in range(BLOCK):
-        block[(COLOUR + channel) * BLOCK + n] = block[HALF_LIGHT * BLOCK + n]
+        blue = (back_b * dorsal + palm_b * palmar) * (_1 + flush * flush_b) * (_1 + dark_palm * in_b + dark_back * on_b)
+        # Blotches are blood: they change green and blue more than red.
+        block[COLOUR * BLOCK + n] = red * max(fine + _HALF * blotch, _F(0.3))
+        block[(COLOUR + 1) * BLOCK + n] = green * max(fine + blotch, _F(0.3))
+        block[(COLOUR + 2) * BLOCK + n] = blue * max(fine + blotch, _F(0.3))
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')

@@ -1,13 +1,22 @@
 """Darkening where the hand hides its own surroundings: ambient occlusion and soft shadows from capsules.
 
 The hand's 20 bones with flesh round them are capsules; what they hide of the sky or of a light is estimated at each
-vertex in closed form. Far cheaper than rays against the mesh, and smooth.
+vertex in closed form. Far cheaper than rays against the mesh, and smooth. Vertices are taken block by block (see
+`illumination`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from minimal_hand_core.data.synthetic.illumination import BLOCK
+
+_F = np.float32
+_0, _1, _HALF, _TINY = _F(0), _F(1), _F(0.5), _F(1e-12)
+# Rows of a block: place and normal (3 rows each), openness to the sky, 1 where a bone is not the vertex's own or next
+# to it, openness to a light.
+_PLACE, _NORMAL, _SKY, _OTHER, _CLEAR, _ROWS = 0, 3, 6, 7, 8, 9
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
@@ -37,64 +46,86 @@ def shade_vertices(
         lights: (L, 3) float32 unit vectors towards the lights.
         softness: (L,) float32, tangent of the half-angle that each light fills.
     """
-    # What depends on the bone alone: its vector, 1 / length²; for each light the part along the bone and 1 / across.
-    bone = np.empty((len(starts), 4), np.float32)
-    slant = np.empty((len(starts), len(lights), 2), np.float32)
-    for b in range(len(starts)):
-        ex, ey, ez = ends[b, 0] - starts[b, 0], ends[b, 1] - starts[b, 1], ends[b, 2] - starts[b, 2]
-        ee = ex * ex + ey * ey + ez * ez + np.float32(1e-12)
-        bone[b, 0], bone[b, 1], bone[b, 2], bone[b, 3] = ex, ey, ez, np.float32(1) / ee
-        for light in range(len(lights)):
-            le = lights[light, 0] * ex + lights[light, 1] * ey + lights[light, 2] * ez
-            across = ee - le * le
-            slant[b, light, 0] = le
-            slant[b, light, 1] = np.float32(1) / across if across > 1e-10 else np.float32(0)
+    chosen, count = np.empty(len(seen), np.int32), 0
     for i in range(len(seen)):
-        if not seen[i]:
-            continue
-        px, py, pz = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
+        facing = _0
+        for axis in range(3):
+            facing += normals[i, axis] * vertices[i, axis]
         # A little margin for those just over the edge.
-        if nx * px + ny * py + nz * pz >= np.float32(0.3) * abs(pz):
-            continue
-        sky = np.float32(1)
-        for light in range(len(lights)):
-            out[i, 1 + light] = 1
+        if seen[i] and facing < _F(0.3) * abs(vertices[i, 2]):
+            chosen[count] = i
+            count += 1
+    block = np.zeros(_ROWS * BLOCK, np.float32)
+    lit = np.empty((len(lights), BLOCK), np.float32)
+    for start in range(0, count, BLOCK):
+        some = chosen[start : min(start + BLOCK, count)]
+        for n in range(len(some)):
+            for axis in range(3):
+                block[(_PLACE + axis) * BLOCK + n] = vertices[some[n], axis]
+                block[(_NORMAL + axis) * BLOCK + n] = normals[some[n], axis]
+        block[_SKY * BLOCK : (_SKY + 1) * BLOCK] = _1
+        lit[:] = _1
         for b in range(len(starts)):
-            if ignore[bones[i], b]:
-                continue
-            ex, ey, ez = bone[b, 0], bone[b, 1], bone[b, 2]
-            qx, qy, qz = px - starts[b, 0], py - starts[b, 1], pz - starts[b, 2]
-            qe = qx * ex + qy * ey + qz * ez
-            t = min(max(qe * bone[b, 3], np.float32(0)), np.float32(1))
-            dx, dy, dz = t * ex - qx, t * ey - qy, t * ez - qz
-            dd = dx * dx + dy * dy + dz * dz + np.float32(1e-12)
-            r = radii[b]
-            if dd > 36 * r * r:
-                facing = np.float32(0)
-            else:
-                d = np.sqrt(dd)
-                facing = (nx * dx + ny * dy + nz * dz) / d + np.float32(0.3)  # a capsule on the horizon still counts
-                facing = min(max(facing, np.float32(0)), np.float32(1))
-                sky *= 1 - np.float32(0.88) * facing * min(r * r / dd, np.float32(1))
+            for n in range(len(some)):
+                block[_OTHER * BLOCK + n] = _0 if ignore[bones[some[n]], b] else _1
+            bone = ends[b] - starts[b]
+            _hide_sky(block, starts[b], bone, radii[b])
             for light in range(len(lights)):
-                lx, ly, lz = lights[light, 0], lights[light, 1], lights[light, 2]
-                if nx * lx + ny * ly + nz * lz < -0.3:
-                    continue
-                # Where the ray to the light passes the bone's line nearest.
-                le = slant[b, light, 0]
-                ql = qx * lx + qy * ly + qz * lz
-                s = (qe - le * ql) * slant[b, light, 1] if slant[b, light, 1] > 0 else np.float32(0.5)
-                s = min(max(s, np.float32(0)), np.float32(1))
-                along = s * le - ql
-                if along <= 0:
-                    continue
-                gx, gy, gz = s * ex - qx - along * lx, s * ey - qy - along * ly, s * ez - qz - along * lz
-                gap = np.sqrt(gx * gx + gy * gy + gz * gz)
-                blur = np.float32(0.3) * r + softness[light] * along
-                clear = (gap - r + np.float32(0.5) * blur) / blur
-                clear = min(max(clear, np.float32(0)), np.float32(1))
-                clear = clear * clear * (3 - 2 * clear)
-                if clear < out[i, 1 + light]:
-                    out[i, 1 + light] = clear
-        out[i, 0] = sky
+                _hide_light(block, starts[b], bone, radii[b], lights[light], softness[light])
+                for n in range(BLOCK):
+                    lit[light, n] = min(lit[light, n], block[_CLEAR * BLOCK + n])
+        for n in range(len(some)):
+            out[some[n], 0] = block[_SKY * BLOCK + n]
+            for light in range(len(lights)):
+                out[some[n], 1 + light] = lit[light, n]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _hide_sky(block: np.ndarray, start: np.ndarray, bone: np.ndarray, radius: np.float32) -> None:
+    """Take what one capsule, from `start` along `bone`, (3,) each, hides of the sky from row _SKY."""
+    sx, sy, sz = start[0], start[1], start[2]
+    ex, ey, ez = bone[0], bone[1], bone[2]
+    shorter = _1 / (ex * ex + ey * ey + ez * ez + _TINY)
+    square, far = radius * radius, _F(36) * radius * radius
+    for n in range(BLOCK):
+        qx, qy, qz = block[n] - sx, block[BLOCK + n] - sy, block[2 * BLOCK + n] - sz
+        nx, ny, nz = block[3 * BLOCK + n], block[4 * BLOCK + n], block[5 * BLOCK + n]
+        t = min(max((qx * ex + qy * ey + qz * ez) * shorter, _0), _1)
+        dx, dy, dz = t * ex - qx, t * ey - qy, t * ez - qz
+        dd = dx * dx + dy * dy + dz * dz + _TINY
+        # A capsule on the horizon still counts.
+        facing = min(max((nx * dx + ny * dy + nz * dz) / np.sqrt(dd) + _F(0.3), _0), _1)
+        facing = _0 if dd > far else facing * block[_OTHER * BLOCK + n]
+        block[_SKY * BLOCK + n] *= _1 - _F(0.88) * facing * min(square / dd, _1)
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
+def _hide_light(
+    block: np.ndarray,
+    start: np.ndarray,
+    bone: np.ndarray,
+    radius: np.float32,
+    light: np.ndarray,
+    softness: np.float32,
+) -> None:
+    """Fill row _CLEAR with how much of a light, in direction `light` (3,), the capsule of `_hide_sky` lets through."""
+    sx, sy, sz = start[0], start[1], start[2]
+    ex, ey, ez = bone[0], bone[1], bone[2]
+    lx, ly, lz = light[0], light[1], light[2]
+    le = lx * ex + ly * ey + lz * ez
+    across = ex * ex + ey * ey + ez * ez + _TINY - le * le
+    scale, offset = (_1 / across, _0) if across > _F(1e-10) else (_0, _HALF)
+    for n in range(BLOCK):
+        qx, qy, qz = block[n] - sx, block[BLOCK + n] - sy, block[2 * BLOCK + n] - sz
+        facing = block[3 * BLOCK + n] * lx + block[4 * BLOCK + n] * ly + block[5 * BLOCK + n] * lz
+        # Where the ray to the light passes the bone's line nearest.
+        ql = qx * lx + qy * ly + qz * lz
+        s = min(max((qx * ex + qy * ey + qz * ez - le * ql) * scale + offset, _0), _1)
+        along = s * le - ql
+        gx, gy, gz = s * ex - qx - along * lx, s * ey - qy - along * ly, s * ez - qz - along * lz
+        gap = np.sqrt(gx * gx + gy * gy + gz * gz)
+        blur = _F(0.3) * radius + softness * max(along, _0)
+        clear = min(max((gap - radius + _HALF * blur) / blur, _0), _1)
+        clear = clear * clear * (_F(3) - _F(2) * clear)
+        hidden = along > _0 and facing >= _F(-0.3) and block[_OTHER * BLOCK + n] > _0
+        block[_CLEAR * BLOCK + n] = clear if hidden else _1

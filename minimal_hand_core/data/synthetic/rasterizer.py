@@ -234,14 +234,22 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals
 
 
-def covered_box(skin: np.ndarray, cloth: np.ndarray, size: tuple[int, int], s: int) -> tuple[int, int, int, int]:
-    """Rows top:bottom and columns left:right that points (N, 3), (M, 3) can touch; empty when they touch nothing."""
+@njit(cache=True, nogil=True, error_model='numpy')
+def covered_box(skin: np.ndarray, cloth: np.ndarray, height: int, width: int, s: int) -> tuple[int, int, int, int]:
+    """Rows top:bottom and columns left:right that points (N, 3), (M, 3) can touch; empty when they touch nothing.
+
+    The points, sub-pixels of the whole picture, become those of the box.
+    """
     box = np.array([1e9, -1e9, 1e9, -1e9])
     _grow_box(box, skin, s)
     _grow_box(box, cloth, s)
-    left, right = max(0.0, np.floor(box[0])), min(size[1], np.ceil(box[1]) + 1)
-    top, bottom = max(0.0, np.floor(box[2])), min(size[0], np.ceil(box[3]) + 1)
-    return int(top), int(bottom), int(left), int(right)
+    left, right = int(max(0.0, np.floor(box[0]))), int(min(float(width), np.ceil(box[1]) + 1))
+    top, bottom = int(max(0.0, np.floor(box[2]))), int(min(float(height), np.ceil(box[3]) + 1))
+    for points in (skin, cloth):
+        for i in range(len(points)):
+            points[i, 0] -= np.float32(left * s)
+            points[i, 1] -= np.float32(top * s)
+    return top, bottom, left, right
 
 
 @njit(cache=True, nogil=True)

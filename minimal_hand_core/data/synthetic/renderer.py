@@ -130,12 +130,10 @@ class HandRenderer:
 
         points = screen_points(skin_vertices, intrinsics, supersampling)
         cloth_points = screen_points(cloth_vertices, intrinsics, supersampling)
-        top, bottom, left, right = covered_box(points, cloth_points, size, supersampling)
+        top, bottom, left, right = covered_box(points, cloth_points, *size, supersampling)
         if bottom <= top or right <= left:
             return RenderedHand(image, parts.astype(bool), depth, parts)
         # Everything from here on happens in that box.
-        for drawn in (points, cloth_points):
-            drawn[:, :2] -= np.array([left, top], np.float32) * supersampling
         buffers = Buffers.empty((bottom - top, right - left), supersampling)
         rasterize(buffers, points, faces, cull=True)
         if len(cloth_faces):
