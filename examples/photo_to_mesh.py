@@ -3,7 +3,7 @@
     python examples/photo_to_mesh.py                                  # a rendered hand → hand.glb
     python examples/photo_to_mesh.py photo.jpg --side left -o hand.obj
 
-The mesh is in metres, in the camera's frame: x right, y down, z forward.
+The mesh is in metres, in the camera's frame (x right, y down, z forward); in a .glb upright, as that format wants it.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from minimal_hand_core.data.stream import pictures
 from minimal_hand_core.robots.hand_pieces import Mesh
-from minimal_hand_core.robots.mesh_files import MESH_FORMATS, write_mesh
+from minimal_hand_core.robots.mesh_files import MESH_FORMATS, write_seen_mesh
 from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
 LOOKS = 10  # the tracker tries other windows at every look until it finds the hand
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f'{photo.name}: no {options.side} hand found, score {tracker.score:.2f}')
 
     # the same vertices that the ROS node shows in RViz; the faces never change
-    write_mesh(options.output, Mesh(tracker.mesh(hand), tracker.pose.model.faces.numpy()))
+    write_seen_mesh(options.output, Mesh(tracker.mesh(hand), tracker.pose.model.faces.numpy()))
     print(f'{options.output}: {options.side} hand, {100 * hand.wrist_position[2]:.0f} cm away, score {hand.score:.2f}')
 
 

@@ -73,7 +73,7 @@ def test_they_are_short_and_say_how_they_are_run() -> None:
 
 def test_photo_to_mesh(run: Run, clip: Path, tmp_path: Path) -> None:
     assert run('photo_to_mesh').startswith('hand.glb: right hand, ')
-    points = glb_points(tmp_path / 'hand.glb')
+    points = glb_points(tmp_path / 'hand.glb') * (1, -1, -1)  # glTF: y up, z towards the viewer
     shot = RenderedSource().read()
     # the tracker's hand is the model's mean size; a hand of another size is seen as nearer or farther
     assert len(points) == len(shot.truth.vertices)

@@ -15,6 +15,8 @@ from minimal_hand_core.robots.hand_pieces import Mesh
 
 MESH_FORMATS = ('obj', 'stl', 'glb')
 
+_UPRIGHT = np.array([1.0, -1.0, -1.0])
+"""Camera axes (y down, z forward) → those that glTF prescribes (y up, z towards the viewer): half a turn about x."""
 _FLOAT, _SHORT, _INT = 5126, 5123, 5125
 _VERTICES, _INDICES = 34962, 34963
 
@@ -29,6 +31,18 @@ def write_mesh(path: Path, mesh: Mesh) -> None:
     if path.suffix not in writers:
         raise ValueError(f'mesh format: expected one of {", ".join(MESH_FORMATS)}, found {path.suffix or path.name!r}')
     path.write_bytes(writers[path.suffix](mesh))
+
+
+def write_seen_mesh(path: Path, mesh: Mesh) -> None:
+    """`write_mesh` of a mesh in a camera's frame (x right, y down, z forward): OBJ and STL keep its axes, as everything
+    else does, and GLB is turned upright, as that format wants it.
+
+    Raises:
+        ValueError: not one of MESH_FORMATS.
+    """
+    if path.suffix == '.glb':
+        mesh = Mesh(mesh.vertices * _UPRIGHT, mesh.faces)
+    write_mesh(path, mesh)
 
 
 def obj_bytes(mesh: Mesh) -> bytes:

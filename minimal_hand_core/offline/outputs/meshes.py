@@ -12,11 +12,9 @@ from minimal_hand_core.offline.outputs.output import Output
 from minimal_hand_core.offline.outputs.table import load_part
 from minimal_hand_core.offline.tracking import OfflineTracker, TrackedFrame
 from minimal_hand_core.robots.hand_pieces import Mesh
-from minimal_hand_core.robots.mesh_files import write_mesh
+from minimal_hand_core.robots.mesh_files import write_seen_mesh
 
 FOLDER = 'meshes'
-_UPRIGHT = np.array([1.0, -1.0, -1.0])
-"""Camera axes (y down, z forward) → those that glTF prescribes (y up, z towards the viewer): half a turn about x."""
 
 
 class MeshOutput(Output):
@@ -69,5 +67,4 @@ class MeshOutput(Output):
 
     def _write(self, side: str, number: int, vertices: np.ndarray) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        points = vertices * _UPRIGHT if self._form == 'glb' else vertices
-        write_mesh(self._folder / f'{side}_{number:08d}.{self._form}', Mesh(points, self._faces[side]))
+        write_seen_mesh(self._folder / f'{side}_{number:08d}.{self._form}', Mesh(vertices, self._faces[side]))
