@@ -7,26 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
 T = TypeVar('T')
-
-
-def scene_rng(seed: int, index: int) -> np.random.Generator:
-    """What `np.random.default_rng((seed, index))` makes, in half its time: the numbers are handed over as words."""
-    words = np.array([*_words(seed), *_words(index)], np.uint32)
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
-
-
-def _words(number: int) -> list[int]:
-    """The 32-bit words of a number that is not negative, lowest first; at least one."""
-    words = [number & 0xFFFFFFFF]
-    while number := number >> 32:
-        words.append(number & 0xFFFFFFFF)
-    return words
 
 
 def pick(rng: np.random.Generator, shares: Mapping[T, float]) -> T:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numba import njit
 
@@ -40,7 +39,7 @@ class Effects:
         if chance[2] < self.low_resolution:
             image = coarsen(image, between(rng, 0.3, 0.8), smooth=rng.random() >= 0.5)
         if self.tone > 0:
-            image = cv2.LUT(image, _tone_table(rng, self.tone))
+            image = _look_up(image, _tone_table(rng, self.tone))
         if chance[3] < self.noise:
             sigma = float(min(rng.exponential(2.5), 12.0))
             image = add_noise(image, int(rng.integers(NOISE_STARTS)), sigma, sigma * rng.random())
@@ -53,7 +52,7 @@ NO_EFFECTS = Effects(tone=0, motion=0, defocus=0, low_resolution=0, noise=0, jpe
 
 
 def _tone_table(rng: np.random.Generator, strength: float) -> np.ndarray:
-    """(1, 256, 3) uint8 look-up table, BGR."""
+    """(256, 3) uint8 look-up table, BGR."""
     exposure = math.exp(around(rng, 0, 0.15 * strength))
     white = np.exp(0.055 * strength * rng.standard_normal(3))
     gamma = math.exp(around(rng, 0, 0.12 * strength))
@@ -64,12 +63,23 @@ def _tone_table(rng: np.random.Generator, strength: float) -> np.ndarray:
 
 @njit(cache=True, nogil=True, error_model='numpy')
 def _tones(exposure: np.ndarray, gamma: float, contrast: float, haze: float) -> np.ndarray:
-    table = np.empty((1, 256, 3), np.uint8)
+    table = np.empty((256, 3), np.uint8)
     factor = exposure**gamma
     for value in range(256):
         share = (value / 255) ** gamma
         for c in range(3):
             ramp = share * factor[c]
             curve = 255 * ((ramp - 0.45) * contrast + 0.45)
-            table[0, value, c] = np.uint8(min(max(haze + curve * (1 - haze / 255), 0.0), 255.0))
+            table[value, c] = np.uint8(min(max(haze + curve * (1 - haze / 255), 0.0), 255.0))
     return table
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Picture (h, w, 3) uint8 through a table (256, 3) uint8; OpenCV's LUT, with a table a channel in half its time."""
+    out = np.empty(image.shape, np.uint8)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            for c in range(3):
+                out[y, x, c] = table[image[y, x, c], c]
+    return out

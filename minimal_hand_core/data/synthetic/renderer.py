@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 
 from minimal_hand_core.data.synthetic import illumination, materials, shading
 from minimal_hand_core.data.synthetic.appearance import Appearance
 from minimal_hand_core.data.synthetic.forearm import Forearm, loop_frame, wrist_turn
-from minimal_hand_core.data.synthetic.illumination import relief_slope
+from minimal_hand_core.data.synthetic.illumination import NORMAL, SKIN_ATTRIBUTES, SKY, relief_slope
 from minimal_hand_core.data.synthetic.lighting import Lighting
 from minimal_hand_core.data.synthetic.occlusion import shade_vertices
 from minimal_hand_core.data.synthetic.props import Prop
@@ -74,13 +75,13 @@ class HandRenderer:
         """(V', SKIN_ATTRIBUTES) with the columns that no pose changes filled in."""
         arm = self.forearm.straight(self._edge) if len(self._edge) else np.zeros((0, 3), np.float32)
         everything = np.concatenate([rest, arm])
-        attributes = np.zeros((len(everything), illumination.SKIN_ATTRIBUTES), np.float32)
+        attributes = np.zeros((len(everything), SKIN_ATTRIBUTES), np.float32)
         attributes[:, illumination.REST : illumination.REST + 3] = everything
         attributes[:, illumination.DORSAL] = vertex_normals(everything, self.faces)[:, 1]
         attributes[: len(rest), illumination.DORSAL] = self.surface.dorsal
         attributes[:, illumination.NAIL : illumination.NAIL + 2] = 9
         attributes[: len(rest), illumination.NAIL : illumination.NAIL + 2] = self.surface.nails
-        attributes[:, illumination.SKY :] = 1
+        attributes[:, SKY:] = 1
         return attributes
 
     def render(
@@ -151,10 +152,8 @@ class HandRenderer:
         )
         skin_at = self._skin_at[: len(skin_vertices)]
         normals = vertex_normals(skin_vertices, faces)
-        skin_at[:, illumination.NORMAL : illumination.NORMAL + 3] = normals
         light = look.lighting
-        # Also where nothing shades: values left from the last picture must not leak into this one.
-        skin_at[:, illumination.SKY :] = 1
+        _renew(skin_at, normals)
         if keypoints is not None:
             seen = corners(samples.skin, faces, len(skin_vertices))[: self.num_vertices]
             self._self_shadow(skin_at, seen, vertices, normals, np.asarray(keypoints, np.float32), light)
@@ -179,7 +178,7 @@ class HandRenderer:
             np.float32(MAP_SCALE),
             materials.NOISE_VOLUME,
             shading.SRGB_TABLE,
-            np.stack([skin.back, skin.palm, skin.nail, skin.flush, skin.crease_palm, skin.crease_back]),
+            np.array((skin.back, skin.palm, skin.nail, skin.flush, skin.crease_palm, skin.crease_back)),
             np.array(
                 [
                     skin.blotch,
@@ -264,7 +263,7 @@ class HandRenderer:
         light: Lighting,
     ) -> None:
         shade_vertices(
-            skin_at[: self.num_vertices, illumination.SKY :],
+            skin_at[: self.num_vertices, SKY:],
             seen,
             vertices,
             normals,
@@ -276,3 +275,13 @@ class HandRenderer:
             light.directions,
             light.softness,
         )
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
+def _renew(attributes: np.ndarray, normals: np.ndarray) -> None:
+    """New normals (V, 3) among the skin's attributes (V, SKIN_ATTRIBUTES), and the last picture's shadows gone."""
+    for i in range(len(normals)):
+        for axis in range(3):
+            attributes[i, NORMAL + axis] = normals[i, axis]
+        for column in range(SKY, SKIN_ATTRIBUTES):
+            attributes[i, column] = 1
