@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from minimal_hand_core.data.synthetic.illumination import BLOCK, COLOUR, DORSAL, GLOSS, HALF_LIGHT, NAIL, REST, ROWS
+from minimal_hand_core.data.synthetic.skin_maps import MAP_UNIT
 
 # Columns of cloth's and objects' vertex attributes: normal, texture position, first colour, second colour, pattern.
 CLOTH_TEXTURE, CLOTH_FIRST, CLOTH_SECOND, CLOTH_PATTERN = 3, 6, 9, 12
@@ -76,12 +77,17 @@ def _look_up(
     side: np.ndarray, i: np.uint32, j: np.uint32, u: np.float32, v: np.float32, texture: np.ndarray
 ) -> tuple[np.float32, np.float32, np.float32]:
     """Bilinear darkness, redness and brightening by relief from one side's map."""
-    a, b = (_1 - u) * (_1 - v), (_1 - u) * v
-    c, d = u * (_1 - v), u * v
-    dark = a * side[i, j, 0] + b * side[i, j + 1, 0] + c * side[i + 1, j, 0] + d * side[i + 1, j + 1, 0]
-    slope_x = a * side[i, j, 2] + b * side[i, j + 1, 2] + c * side[i + 1, j, 2] + d * side[i + 1, j + 1, 2]
-    slope_z = a * side[i, j, 3] + b * side[i, j + 1, 3] + c * side[i + 1, j, 3] + d * side[i + 1, j + 1, 3]
-    return dark, side[i, j, 1], slope_x * texture[7] + slope_z * texture[8]
+    above, below = (_1 - u) * MAP_UNIT, u * MAP_UNIT
+    a, b = above * (_1 - v), above * v
+    c, d = below * (_1 - v), below * v
+    dark = a * _F(side[i, j, 0]) + b * _F(side[i, j + 1, 0]) + c * _F(side[i + 1, j, 0]) + d * _F(side[i + 1, j + 1, 0])
+    slope_x = (
+        a * _F(side[i, j, 2]) + b * _F(side[i, j + 1, 2]) + c * _F(side[i + 1, j, 2]) + d * _F(side[i + 1, j + 1, 2])
+    )
+    slope_z = (
+        a * _F(side[i, j, 3]) + b * _F(side[i, j + 1, 3]) + c * _F(side[i + 1, j, 3]) + d * _F(side[i + 1, j + 1, 3])
+    )
+    return dark, _F(side[i, j, 1]) * MAP_UNIT, slope_x * texture[7] + slope_z * texture[8]
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model='numpy')
@@ -100,7 +106,7 @@ def colour_skin(
     Args:
         block: see `illumination`; its rows after HALF_LIGHT are overwritten.
         count: points of the block that are in use.
-        maps, origin, scale: of `HandSurface`.
+        maps: of `HandSurface`, int16 in steps of MAP_UNIT; origin, scale: of the same.
         volume: NOISE_VOLUME.
         colours: (6, 3) float32: back, palm, nail, flush, crease palm, crease back.
         texture: (9,) float32: blotch, grain, noise offset, start of the nail's white, nail gloss, gloss, sharpness, and

@@ -17,7 +17,7 @@ from minimal_hand_core.data.synthetic.occlusion import shade_vertices
 from minimal_hand_core.data.synthetic.props import Prop
 from minimal_hand_core.data.synthetic.rasterizer import Buffers, covered_box, rasterize, screen_points, vertex_normals
 from minimal_hand_core.data.synthetic.samples import HAND, corners, list_samples
-from minimal_hand_core.data.synthetic.skin_maps import MAP_SCALE
+from minimal_hand_core.data.synthetic.skin_maps import MAP_SCALE, MAP_UNIT
 from minimal_hand_core.data.synthetic.surface import BONES, HandSurface
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class HandRenderer:
         hand_faces = model.faces.numpy().astype(np.int32)
         self.surface = HandSurface.build(rest, hand_faces, flat.keypoints[0].numpy())
         self.forearm = Forearm.build(rest, hand_faces)
+        self._maps = np.round(self.surface.maps / MAP_UNIT).astype(np.int16)
         self.faces = np.ascontiguousarray(np.concatenate([hand_faces, self.forearm.faces]))
         self.num_vertices = len(rest)
         self._num_hand_faces = len(hand_faces)
@@ -173,7 +174,7 @@ class HandRenderer:
             light.ambient,
             light.directions,
             light.colours,
-            self.surface.maps,
+            self._maps,
             self.surface.map_origin,
             np.float32(MAP_SCALE),
             materials.NOISE_VOLUME,

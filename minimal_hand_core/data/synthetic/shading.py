@@ -81,9 +81,8 @@ def shade(
         skin_at: (·, SKIN_ATTRIBUTES) float32; cloth_at: (·, CLOTH_ATTRIBUTES) float32.
         sleeve_faces: how many of the cloth's faces are the sleeve's.
         ambient, directions, lights: of `Lighting`.
-        maps, origin, scale: of `HandSurface`.
         volume, srgb: NOISE_VOLUME, SRGB_TABLE.
-        colours, texture: see `colour_skin`.
+        maps, origin, scale, colours, texture: see `colour_skin`.
     """
     sums = np.zeros((edges, 4), np.float32)
     block = np.zeros(ROWS * BLOCK, np.float32)

@@ -9,6 +9,8 @@ from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS
 
 MAP_SCALE = 1600.0
 """Texels per metre."""
+MAP_UNIT = np.float32(1 / 4096)
+"""Step of the maps where they are kept as int16, which halves what the renderer fetches from far memory."""
 DARKNESS, REDNESS, SLOPE_X, SLOPE_Z = range(4)
 _MARGIN = 0.02
 _PALM, _BACK = 0, 1
