@@ -320,7 +320,8 @@ def test_recipes_are_what_their_files_say():
     assert (paper.loss_kind, modern.loss_kind) == ('peer', 'cells')
     assert load_config('config/training/modern_resnet50.yaml', root).loss_kind == 'joints'
     assert load_config('config/training/paper.yaml', {**root, 'backbone': 'small'}).loss_kind == 'peer'
-    for name in ('detnet_small', *(f'detnet_small_{number}' for number in range(2, 7))):
+    more = (*range(2, 8), 'rendered', 'unseen')
+    for name in ('detnet_small', *(f'detnet_small_{which}' for which in more)):
         config = load_config(f'config/training/{name}.yaml')
         assert config.recipe is None and config.loss_kind == 'cells' and not config.data.datasets
         assert config_from_dict(yaml.safe_load(yaml.safe_dump(plain(asdict(config))))) == config
