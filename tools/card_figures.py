@@ -70,9 +70,9 @@ def main() -> int:
     return 0
 
 
-def scene_samples() -> Iterable[Sample]:
+def scene_samples(seeds: Iterable[int] = SCENES) -> Iterable[Sample]:
     """Twenty pictures of each scene, over all of its motion."""
-    for seed in SCENES:
+    for seed in seeds:
         scene = RenderedScene(seed=seed)
         for t in np.linspace(0.3, 19.7, 20):
             image, truth = scene.frame(float(t))

@@ -6,13 +6,13 @@ import torch
 
 from minimal_hand_core.data.augmentation import plain_crop
 from minimal_hand_core.data.datasets.real_hands import RealHands
-from minimal_hand_core.data.sample import Sample
-from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, RenderedScene, SyntheticHands
+from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SyntheticHands
 from minimal_hand_core.detnet import load_detnet
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
 from minimal_hand_core.evaluation.presence import crop_scores, roc_auc
+from tools.card_figures import scene_samples
 
 # Training seeds start at 10,000, see data/datasets/rendered.py.
 SCENE_SEEDS = (20, 21, 22)
@@ -27,19 +27,10 @@ def network():
     torch.set_num_threads(threads)
 
 
-def _scene_samples():
-    for seed in SCENE_SEEDS:
-        scene = RenderedScene(seed=seed)
-        for t in np.linspace(0.3, 19.7, 20):
-            image, truth = scene.frame(float(t))
-            known = np.ones(21, bool)
-            yield Sample(image, truth.keypoints_px, truth.keypoints_m, known, truth.intrinsics, 'right', f'{seed}/{t}')
-
-
 def test_hands_of_unseen_scenes_are_found(network):
-    """A hand before a camera, as in the demo. The first goal was 6 % of the hand's box; it is at 3.6 %."""
-    found = predict(network, _scene_samples())
-    assert box_errors(found.uv, found.true_uv).mean() < 0.045
+    """A hand before a camera, as in the demo. The first goal was 6 % of the hand's box; it is at 2.7 %."""
+    found = predict(network, scene_samples(SCENE_SEEDS))
+    assert box_errors(found.uv, found.true_uv).mean() < 0.035
 
 
 def test_hands_in_any_view_are_found(network):
@@ -47,8 +38,8 @@ def test_hands_in_any_view_are_found(network):
     hands = SyntheticHands(ANY_VIEW_SEED, size=256, variation=CENTRED)
     found = predict(network, (hands[i] for i in range(120)))
     errors = box_errors(found.uv, found.true_uv)
-    assert np.median(errors) < 0.06
-    assert errors.mean() < 0.11
+    assert np.median(errors) < 0.05
+    assert errors.mean() < 0.085
 
 
 def test_the_score_tells_hands_from_pictures_without_one(network, shared_path):
@@ -64,9 +55,10 @@ def test_the_score_tells_hands_from_pictures_without_one(network, shared_path):
 
 
 def test_held_back_photos_are_found(network, shared_path):
-    """The tenth of the photos that was never trained on. The first goals, 0.98 and 0.93, are met: 0.986 and 0.960."""
+    """The tenth of the photos that was never trained on; the goals: 0.993 and 0.97 of the points, 3.2 %."""
     photos = RealHands(shared_path('data/real_hands'), 'validation', tiers='A')
     found = predict(network, photos)
     errors = box_errors(found.uv, found.true_uv)
-    assert pck(errors, 0.2) >= 0.983
-    assert pck(errors, 0.1) >= 0.95
+    assert pck(errors, 0.2) >= 0.993
+    assert pck(errors, 0.1) >= 0.97
+    assert errors.mean() <= 0.032
