@@ -45,9 +45,10 @@ def main() -> int:
     backgrounds = Backgrounds(options.backgrounds, split='test')
 
     photos = list(RealHands(options.photos, 'validation', tiers='A'))
-    tell_2d('photos, tier A', predict(network, photos))
-    tell_pseudo_3d(network, RealHands(options.photos, 'validation', tiers='A'), 'A')
-    tell_pseudo_3d(network, RealHands(options.photos, 'validation'), 'A and B')
+    found = predict(network, photos)
+    tell_2d('photos, tier A', found)
+    tell_pseudo_3d(found, 'A')
+    tell_pseudo_3d(predict(network, RealHands(options.photos, 'validation')), 'A and B')
     tell_both('a hand moving before a camera', predict(network, scene_samples()))
     hands = list(SyntheticHands(ANY_VIEW, backgrounds, 256, 500, CENTRED))
     found = predict(network, hands)
@@ -94,13 +95,13 @@ def tell_both(name: str, found: Predictions) -> None:
     print(f'  3D, root and scale aligned: mean {errors.mean():.1f} mm')
 
 
-def tell_pseudo_3d(network: DetNet, photos: RealHands, tiers: str) -> None:
+def tell_pseudo_3d(found: Predictions, tiers: str) -> None:
     """Against the world landmarks of the sources that were not stretched."""
-    samples = [sample for sample in photos if sample.key.split('/')[-2] not in STRETCHED_SOURCES]
-    found = predict(network, samples)
-    aligned = align_procrustes(found.xyz, found.true_m)
-    distances = 1000 * np.linalg.norm(aligned - found.true_m, axis=-1)
-    print(f'photos not stretched, tiers {tiers}, {len(samples)}: Procrustes-aligned {distances.mean():.1f} mm')
+    true_shape = np.array([key.split('/')[-2] not in STRETCHED_SOURCES for key in found.keys])
+    truth = found.true_m[true_shape]
+    aligned = align_procrustes(found.xyz[true_shape], truth)
+    distances = 1000 * np.linalg.norm(aligned - truth, axis=-1)
+    print(f'photos not stretched, tiers {tiers}, {len(truth)}: Procrustes-aligned {distances.mean():.1f} mm')
 
 
 def sides(network: DetNet, samples: list[Sample]) -> tuple[np.ndarray, np.ndarray]:

@@ -65,10 +65,9 @@ def open_rendered(
         ValueError: no such folder, or seed or stretched for a fixed split.
     """
     how = _SPLITS[choose('rendered: split', split, SPLITS)]
-    if seed and split != 'train':
-        raise ValueError(f'rendered: seed is {seed}; the {split} split is fixed, leave it 0')
-    if stretched and split != 'train':
-        raise ValueError(f'rendered: stretched is {stretched}; the {split} split is fixed, leave it 0')
+    for name, value in (('seed', seed), ('stretched', stretched)):
+        if value and split != 'train':
+            raise ValueError(f'rendered: {name} is {value}; the {split} split is fixed, leave it 0')
     variation = replace(how.variation or SceneVariation(), stretched=stretched)
     photos = Backgrounds(root, split=how.backgrounds) if root is not None else None
     return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, variation)
