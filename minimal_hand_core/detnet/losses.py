@@ -24,6 +24,9 @@ from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
 
+_REACH = 4
+"""Cells, standard deviations of a joint's Gaussian, within which the 3D maps are taught."""
+
 
 class DetNetLoss(NamedTuple):
     """Scalar tensors; `total` is what is minimised."""
@@ -96,14 +99,34 @@ def parent_directions(xyz: Tensor) -> Tensor:
 def read_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     """Huber distance between maps (B, 21, 3, h, w) and the constant target (B, 21, 3), read where a joint is.
 
+    Only the 9×9 cells that hold most of a joint's share are looked at: on the whole map this takes three times as long,
+    and beyond four standard deviations there is a thousandth of a Gaussian's peak at most.
+
     Args:
         maps, target: network units.
         share: (B, 21, h, w) how much each cell counts, of sum 1 per joint.
         weight: (B, 21) of each joint.
     """
-    distance = functional.huber_loss(maps, target[..., None, None].expand_as(maps), reduction='none', delta=0.1)
-    per_joint = (distance.sum(2) * share).sum(dim=(-2, -1)) / 0.1
+    cells, share = _window(share)
+    # Cells before channels, which is how convolutions on processors leave maps in memory: nothing is copied.
+    by_cell = maps.flatten(1, 2).permute(0, 2, 3, 1).flatten(1, 2)  # (B, h·w, 63)
+    there = by_cell.gather(1, cells.transpose(1, 2).repeat_interleave(3, dim=2)).unflatten(2, (-1, 3))
+    distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=0.1)
+    per_joint = (distance.sum(3) * share.transpose(1, 2)).sum(dim=1) / 0.1
     return weighted_mean(per_joint, weight, least=1.0)
+
+
+def _window(share: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of the cells round each map's peak (B, 21, K), and their shares (B, 21, K), of maps (B, 21, h, w)."""
+    height, width = share.shape[-2:]
+    rows, columns = min(2 * _REACH + 1, height), min(2 * _REACH + 1, width)
+    peak = share.flatten(2).argmax(-1)
+    top = (peak // width - _REACH).clamp(0, height - rows)
+    left = (peak % width - _REACH).clamp(0, width - columns)
+    y = top[..., None] + torch.arange(rows, device=share.device)
+    x = left[..., None] + torch.arange(columns, device=share.device)
+    cells = (y[..., None] * width + x[..., None, :]).flatten(2)
+    return cells, share.flatten(2).gather(2, cells)
 
 
 def weighted_mean(values: Tensor, weight: Tensor, least: float) -> Tensor:

@@ -17,6 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from minimal_hand_core.detnet.depthwise import DepthwiseConv2d
 from minimal_hand_core.detnet.output import CELL_PIXELS, CROP_SIZE, HEAT_MASS, DetNetOutput
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
@@ -35,14 +36,19 @@ _PYRAMID_CHANNELS = 64
 class ConvNormAct(nn.Sequential):
     """Convolution without bias, batch norm, and ReLU unless `act` is off; keeps the size when stride is 1."""
 
-    def __init__(self, cin: int, cout: int, kernel: int, *, stride: int = 1, groups: int = 1, act: bool = True) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(cout),
-        ]
+    def __init__(self, cin: int, cout: int, kernel: int, *, stride: int = 1, act: bool = True) -> None:
+        convolution = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False)
+        layers: list[nn.Module] = [convolution, nn.BatchNorm2d(cout)]
         if act:
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
+
+
+class DepthwiseNormAct(nn.Sequential):
+    """As ConvNormAct, each channel on its own."""
+
+    def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
+        super().__init__(DepthwiseConv2d(channels, kernel, stride), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
 
 class InvertedResidual(nn.Module):
@@ -56,9 +62,9 @@ class InvertedResidual(nn.Module):
         super().__init__()
         width = cin * expansion
         if fused:
-            wide = [ConvNormAct(cin, width, kernel, stride=stride)]
+            wide: list[nn.Module] = [ConvNormAct(cin, width, kernel, stride=stride)]
         else:
-            wide = [ConvNormAct(cin, width, 1), ConvNormAct(width, width, kernel, stride=stride, groups=width)]
+            wide = [ConvNormAct(cin, width, 1), DepthwiseNormAct(width, kernel, stride=stride)]
         self.body = nn.Sequential(*wide, ConvNormAct(width, cout, 1, act=False))
         self.residual = stride == 1 and cin == cout
 
@@ -71,7 +77,7 @@ class Smooth(nn.Sequential):
     """Depthwise 5×5 then pointwise: mixes one pyramid level after the coarser one was added."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(ConvNormAct(channels, channels, 5, groups=channels), ConvNormAct(channels, channels, 1))
+        super().__init__(DepthwiseNormAct(channels, 5), ConvNormAct(channels, channels, 1))
 
 
 class Head(nn.Sequential):

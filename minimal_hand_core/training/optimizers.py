@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from minimal_hand_core.training.schedule import decay_groups
 
@@ -79,23 +79,52 @@ class Muon(torch.optim.AdamW):
         finally:
             for parameter, gradient, _ in kernels:
                 parameter.grad = gradient
-        for parameter, gradient, group in kernels:
-            if gradient is not None:
-                self._turn(parameter, gradient, group)
+        self._turn([kernel for kernel in kernels if kernel[1] is not None])
         return None
 
     @torch.no_grad()
-    def _turn(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _turn(self, kernels: list[tuple[Tensor, Tensor, dict[str, Any]]]) -> None:
+        ahead = [self._momentum(parameter, gradient) for parameter, gradient, _ in kernels]
+        for (parameter, _, group), update in zip(kernels, orthogonalized_by_ranks(ahead), strict=True):
+            parameter.mul_(1 - group['lr'] * group['weight_decay'])
+            scale = RMS * max(update.shape) ** 0.5
+            parameter.add_(update.reshape(parameter.shape), alpha=-group['lr'] * scale)
+
+    def _momentum(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """A kernel's momentum after this gradient, looked ahead (Nesterov), as a matrix."""
         state = self.state[parameter]
         if not state:
             # AdamW looks for 'step' in whatever state it loads
             state.update(step=torch.tensor(0.0), momentum=torch.zeros_like(parameter))
         state['step'] += 1
         momentum = state['momentum'].mul_(MOMENTUM).add_(gradient)
-        ahead = gradient.add(momentum, alpha=MOMENTUM).flatten(1)
-        update = orthogonalized(ahead) * (RMS * max(ahead.shape) ** 0.5)
-        parameter.mul_(1 - group['lr'] * group['weight_decay'])
-        parameter.add_(update.reshape(parameter.shape), alpha=-group['lr'])
+        return gradient.add(momentum, alpha=MOMENTUM).flatten(1)
+
+
+def orthogonalized_by_ranks(matrices: list[Tensor]) -> list[Tensor]:
+    """`orthogonalized` of each matrix. Ranks that train together share the work: all of them must call this with the
+    same matrices, and all get the same answers."""
+    world = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    if world == 1 or not matrices:
+        return [orthogonalized(matrix) for matrix in matrices]
+    sizes = [matrix.numel() for matrix in matrices]
+    answers = matrices[0].new_zeros(sum(sizes))
+    owners = _owners([min(matrix.shape) * matrix.numel() for matrix in matrices], world)
+    for matrix, place, owner in zip(matrices, answers.split(sizes), owners, strict=True):
+        if owner == distributed.get_rank():
+            place.copy_(orthogonalized(matrix).flatten())
+    distributed.all_reduce(answers)
+    return [place.view(matrix.shape) for matrix, place in zip(matrices, answers.split(sizes), strict=True)]
+
+
+def _owners(costs: list[int], world: int) -> list[int]:
+    """Which rank does which piece of work, the dearest first, each to whom has the least to do so far."""
+    load = [0] * world
+    owners = [0] * len(costs)
+    for i in sorted(range(len(costs)), key=lambda i: -costs[i]):
+        owners[i] = load.index(min(load))
+        load[owners[i]] += costs[i]
+    return owners
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.synthetic import Backgrounds
+from minimal_hand_core.data.synthetic.drawings import drawing
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.tracking.picture import PictureError
 from minimal_hand_core.training.config import TrainingConfig
@@ -36,6 +37,8 @@ from minimal_hand_core.training.splits import Parts, open_parts
 
 BACKDROP_CHANCE = 0.6
 """Share of photos that another picture continues beyond their border."""
+DRAWN_CHANCE = 0.25
+"""Share of negatives that are made up: text, stripes and the like, which folders of photos have few of."""
 ATTEMPTS = 20
 """Unreadable pictures one after the other, drawn at random, after which there is no hope."""
 
@@ -147,26 +150,30 @@ class CropStream(Dataset[Batch]):
         return crops
 
     def _shorthand(self, step: int, unreadable: list[str]) -> list[TrainingCrop]:
-        """One random generator for the whole batch, so every rank draws all of it and keeps its part; only rendered
-        hands have generators of their own and are left to their rank."""
+        """Negatives, then rendered hands, then photos of real_hands; random generators as in `_mixture`."""
         config = self.config
-        rng = np.random.default_rng((config.seed, step))
         negative = round(config.batch * config.data.negative_share)
         rendered = round(config.batch * config.data.rendered)
-        mine = range(self.ranks.rank, config.batch, self.ranks.world)
-        crops: list[TrainingCrop | None] = [self._negative(rng) for _ in range(negative)]
-        for i in range(rendered):
-            crops.append(self._rendered(step * config.batch + i) if negative + i in mine else None)
-        for _ in range(config.batch - negative - rendered):
-            assert self.real is not None
-            # Every source is drawn as often as any other: the large ones are the plain ones.
-            source = self.sources[int(rng.integers(len(self.sources)))]
-            crops.append(self._photo(self.real, source[int(rng.integers(len(source)))], source, rng, unreadable))
-        return [crop for crop in (crops[i] for i in mine) if crop is not None]
+        crops = []
+        for slot in range(self.ranks.rank, config.batch, self.ranks.world):
+            rng = np.random.default_rng((config.seed, step, slot))
+            if slot < negative:
+                crops.append(self._negative(rng))
+            elif slot < negative + rendered:
+                crops.append(self._rendered(step * config.batch + slot - negative))
+            else:
+                assert self.real is not None
+                # Every source is drawn as often as any other: the large ones are the plain ones.
+                source = self.sources[int(rng.integers(len(self.sources)))]
+                row = source[int(rng.integers(len(source)))]
+                crops.append(self._photo(self.real, row, source, rng, unreadable))
+        return crops
 
     def _negative(self, rng: np.random.Generator) -> TrainingCrop:
         assert self.backgrounds is not None
-        return negative_crop(self.backgrounds.sample(rng, CROP_SIZE), rng, self.config.data.variation)
+        drawn = rng.random() < DRAWN_CHANCE
+        picture = drawing(rng, CROP_SIZE) if drawn else self.backgrounds.sample(rng, CROP_SIZE)
+        return negative_crop(picture, rng, self.config.data.variation)
 
     def _rendered(self, index: int) -> TrainingCrop:
         # Rendered hands come as crops, already varied in view and in looks.

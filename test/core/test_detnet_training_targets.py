@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minimal_hand_core.detnet.decode import decode
-from minimal_hand_core.detnet.losses import small_loss
+from minimal_hand_core.detnet.losses import read_loss, small_loss
 from minimal_hand_core.detnet.output import DetNetOutput
 from minimal_hand_core.detnet.small import HEAT_MASS, SmallNet
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
@@ -59,6 +59,24 @@ def test_the_perfect_answer_costs_less_than_any_neighbour():
     assert moved.heat > perfect.heat + 0.1
     bent = small_loss(_perfect_logits(uv, xyz + 0.1, parents), uv, xyz, weight, weight_3d)
     assert bent.location > 0
+
+
+@pytest.mark.parametrize('memory', [torch.contiguous_format, torch.channels_last])
+def test_3d_is_read_where_the_joint_is_as_from_the_whole_map(memory):
+    uv, xyz, weight, _ = _batch()
+    uv[0, :4] = torch.tensor([[0.0, 0.0], [127.0, 0.0], [0.0, 127.0], [127.0, 127.0]])  # windows cut by the border
+    generator = torch.Generator().manual_seed(2)
+    maps = torch.randn(2, 63, 24, 24, generator=generator).contiguous(memory_format=memory).requires_grad_()
+    share = heat_targets(uv, size=24)
+    share = share / share.sum((-1, -2), keepdim=True)
+    loss = read_loss(maps.unflatten(1, (21, 3)), xyz, share, weight)
+    whole = torch.nn.functional.huber_loss(
+        maps.unflatten(1, (21, 3)), xyz[..., None, None].expand(2, 21, 3, 24, 24), reduction='none', delta=0.1
+    )
+    expected = (whole.sum(2) * share).sum((-1, -2)).mean() / 0.1
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
+    (gradient,) = torch.autograd.grad(loss, maps)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, maps)[0], rtol=0, atol=1e-5)
 
 
 def test_weights_switch_terms_off():

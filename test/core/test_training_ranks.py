@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from two_ranks import LOSSES, gradients
+from two_ranks import LOSSES, gradients, matrices
 
 from minimal_hand_core.detnet import load_detnet
+from minimal_hand_core.training.optimizers import orthogonalized, orthogonalized_by_ranks
 from minimal_hand_core.training.ranks import Ranks, choose_device, ranks_from_environment
 from minimal_hand_core.training.recipe import ConfigError
 from minimal_hand_core.training.run import CHECKPOINT
@@ -43,6 +44,14 @@ def test_two_ranks_have_the_gradient_of_one_with_the_whole_batch(together, loss)
     for name, value in alone.items():
         assert torch.equal(first[name], second[name]), name
         torch.testing.assert_close(first[name], value, rtol=1e-3, atol=1e-5 * float(value.abs().max()) + 1e-9, msg=name)
+
+
+def test_ranks_share_the_work_of_muon(together):
+    expected = [orthogonalized(matrix) for matrix in matrices()]
+    for rank in (0, 1):
+        torch.testing.assert_close(torch.load(together / f'turned{rank}.pt', weights_only=True), expected)
+    torch.testing.assert_close(orthogonalized_by_ranks(matrices()), expected)
+    assert orthogonalized_by_ranks([]) == []
 
 
 def test_one_rank_writes_and_validates(together):

@@ -9,16 +9,23 @@ from pathlib import Path
 import torch
 
 from minimal_hand_core.training.config import config_from_dict
+from minimal_hand_core.training.optimizers import orthogonalized_by_ranks
 from minimal_hand_core.training.ranks import check_agreement, choose_device, ranks_from_environment, working_together
 from minimal_hand_core.training.state import RunState
 from minimal_hand_core.training.stream import CropStream
 from minimal_hand_core.training.train_detnet import network_input, train
 
 SETTINGS = {
-    'steps': 3, 'batch': 4, 'warmup': 1, 'checkpoint_every': 2, 'log_every': 1, 'tensorboard': False,
-    'device': 'cpu', 'data': {'workers': 0}, 'validation': {'every': 3, 'rendered': 2},
+    'steps': 3, 'batch': 4, 'warmup': 1, 'optimizer': 'muon', 'checkpoint_every': 2, 'log_every': 1,
+    'tensorboard': False, 'device': 'cpu', 'data': {'workers': 0}, 'validation': {'every': 3, 'rendered': 2},
 }  # fmt: skip
 LOSSES = ('cells', 'joints', 'peer')
+
+
+def matrices():
+    """Three for Muon, one for the first rank and two for the second."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(rows, columns, generator=generator) for rows, columns in ((8, 20), (30, 40), (12, 6))]
 
 
 def gradients(loss, ranks):
@@ -46,5 +53,7 @@ if __name__ == '__main__':
             check_agreement(3 + ranks.rank, ranks)
         except ValueError as error:
             (folder / f'disagreement{ranks.rank}.txt').write_text(str(error))
+        turned = orthogonalized_by_ranks(matrices())
         found = {loss: gradients(loss, ranks) for loss in LOSSES}
+    torch.save(turned, folder / f'turned{ranks.rank}.pt')
     torch.save(found, folder / f'gradients{ranks.rank}.pt')
