@@ -99,8 +99,8 @@ def parent_directions(xyz: Tensor) -> Tensor:
 def read_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     """Huber distance between maps (B, 21, 3, h, w) and the constant target (B, 21, 3), read where a joint is.
 
-    Only the 9×9 cells that hold most of a joint's share are looked at: on the whole map this takes three times as long,
-    and beyond four standard deviations there is a thousandth of a Gaussian's peak at most.
+    Only the 9×9 cells that hold most of a joint's share are looked at: with whole maps the loss takes one and a half to
+    two times as long, and beyond four standard deviations there is a thousandth of a Gaussian's peak at most.
 
     Args:
         maps, target: network units.

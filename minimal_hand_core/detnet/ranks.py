@@ -23,6 +23,12 @@ class _SumOverRanks(torch.autograd.Function):
         return gradients[0] * distributed.get_world_size()
 
 
+def world_size() -> int:
+    """How many processes train together; 1 when alone."""
+    together = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if together else 1
+
+
 def sum_over_ranks(*parts: Tensor) -> tuple[Tensor, ...]:
     """The sum of each scalar over all ranks; in a single process the scalars themselves.
 
@@ -33,6 +39,6 @@ def sum_over_ranks(*parts: Tensor) -> tuple[Tensor, ...]:
     Returns:
         as many scalars. Gradients of what is made of them are right under DistributedDataParallel, see above.
     """
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
+    if world_size() == 1:
         return parts
     return _SumOverRanks.apply(torch.stack(parts)).unbind()

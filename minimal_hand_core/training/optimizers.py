@@ -13,6 +13,7 @@ from typing import Any, cast, overload
 import torch
 from torch import Tensor, distributed, nn
 
+from minimal_hand_core.detnet.ranks import world_size
 from minimal_hand_core.training.schedule import decay_groups
 
 OPTIMIZERS = ('adamw', 'muon')
@@ -104,7 +105,7 @@ class Muon(torch.optim.AdamW):
 def orthogonalized_by_ranks(matrices: list[Tensor]) -> list[Tensor]:
     """`orthogonalized` of each matrix. Ranks that train together share the work: all of them must call this with the
     same matrices, and all get the same answers."""
-    world = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    world = world_size()
     if world == 1 or not matrices:
         return [orthogonalized(matrix) for matrix in matrices]
     sizes = [matrix.numel() for matrix in matrices]
