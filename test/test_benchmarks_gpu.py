@@ -43,7 +43,8 @@ def test_half_precision_is_that_of_the_convolutions():
     call = gpu.prepare(copied, 'bfloat16', 'folded', torch.device('cpu'))
     assert {parameter.dtype for parameter in copied.parameters()} == {torch.bfloat16}
     apart = np.abs(call(torch.from_numpy(gpu.make_crops(1)))[0].numpy() - wanted[:1])
-    assert apart.dtype == np.float32 and 1e-3 < apart.max() < 16
+    # Not the largest: of two equal peaks of one joint's heat the other one may win.
+    assert apart.dtype == np.float32 and 1e-3 < np.median(apart) < 2
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}, 'the reference stays whole'
 
 

