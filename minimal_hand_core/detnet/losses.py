@@ -20,22 +20,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
+from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.detnet.ranks import sum_over_ranks
+from minimal_hand_core.detnet.refiner import Corrections
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
 
+_NEAR, _CLOSE = 0.03, 0.1
+"""Half crops and network units: the error of a corrected keypoint counts by its square up to here, by its size
+beyond."""
 _REACH = 4
 """Cells, standard deviations of a joint's Gaussian, within which the 3D maps are taught."""
 
 
 class DetNetLoss(NamedTuple):
-    """Scalar tensors; `total` is what is minimised."""
+    """Scalar tensors; `total` is what is minimised. `refined` is None for a network without a refiner."""
 
     total: Tensor
     heat: Tensor
     delta: Tensor
     location: Tensor
     biomechanical: Tensor
+    refined: Tensor | None = None
 
 
 def small_loss(
@@ -84,6 +90,21 @@ def small_loss(
         total = total + biomechanical_factor * biomechanical
     parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
     return DetNetLoss(total, *parts)
+
+
+def refined_loss(hands: Corrections, uv: Tensor, xyz: Tensor, weight: Tensor, weight_3d: Tensor) -> Tensor:
+    """Huber distances of corrected keypoints from the labels, in the picture and in space, of joints in the crop.
+
+    Args:
+        hands: of the refiner, float32.
+        uv, xyz, weight, weight_3d: as small_loss.
+    """
+    inside = ((uv > -0.5) & (uv < CROP_SIZE - 0.5)).all(dim=-1).to(weight.dtype)
+    half = CROP_SIZE / 2
+    flat = functional.smooth_l1_loss(hands.uv / half, uv / half, reduction='none', beta=_NEAR)
+    deep = functional.smooth_l1_loss(hands.xyz, xyz, reduction='none', beta=_CLOSE)
+    picture = weighted_mean(flat.mean(dim=-1), weight * inside, least=1.0)
+    return picture + weighted_mean(deep.mean(dim=-1), weight_3d[:, None] * inside, least=1.0)
 
 
 def locate(maps: Tensor, share: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""DetNet: a crop of a right hand → heat, delta and location maps.
+"""DetNet: a crop of a right hand → heat, delta and location maps → keypoints.
 
 Two backbones give the same maps: ``resnet50``, the network of the paper with the peer's checkpoint layout, and
-``small``, ours, made for a CPU.
+``small``, ours, made for a CPU. Either can have a refiner, which corrects the keypoints that are read off the maps.
 
 Source: fact sheet 2.1 (input), 2.2 (layers), 2.8 (initialisation).
 """
@@ -9,8 +9,10 @@ Source: fact sheet 2.1 (input), 2.2 (layers), 2.8 (initialisation).
 import torch
 from torch import nn
 
+from minimal_hand_core.detnet.decode import DecodedHands, decode
 from minimal_hand_core.detnet.heads import MapHead, position_channels
 from minimal_hand_core.detnet.output import CROP_SIZE, MAP_SIZE, DetNetOutput
+from minimal_hand_core.detnet.refiner import KeypointRefiner
 from minimal_hand_core.detnet.resnet import FEATURE_CHANNELS, DilatedResNet50
 from minimal_hand_core.detnet.small import SmallNet
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
@@ -27,6 +29,7 @@ class DetNet(nn.Module):
         backbone: ``'resnet50'`` (13.0 M parameters, 13.8 G multiply-adds) or ``'small'``.
         resolution: pixels a side in which the network works. Crops have 128; ``'small'`` can shrink them to 96, 64 or
             32 at first, and is faster then.
+        refined: with a KeypointRefiner.
 
     Raises:
         ValueError: the backbone is neither of them, or does not work in that resolution.
@@ -34,7 +37,7 @@ class DetNet(nn.Module):
 
     positions: torch.Tensor
 
-    def __init__(self, backbone: str = 'resnet50', resolution: int = CROP_SIZE) -> None:
+    def __init__(self, backbone: str = 'resnet50', resolution: int = CROP_SIZE, *, refined: bool = False) -> None:
         super().__init__()
         self.backbone, self.resolution = backbone, resolution
         known = RESOLUTIONS.get(backbone, (resolution,))
@@ -56,6 +59,7 @@ class DetNet(nn.Module):
             self._initialise()
         else:
             raise ValueError(f'unknown DetNet backbone {backbone!r}: choose one of {", ".join(BACKBONES)}')
+        self.refiner = KeypointRefiner() if refined else None
 
     def _initialise(self) -> None:
         for module in self.modules():
@@ -94,6 +98,17 @@ class DetNet(nn.Module):
             deltas.unflatten(1, (NUM_KEYPOINTS, 3)),
             locations.unflatten(1, (NUM_KEYPOINTS, 3)),
         )
+
+    def read(self, output: DetNetOutput) -> DecodedHands:
+        """The keypoints of maps that `forward` gave: decoded and, where there is a refiner, corrected by it.
+
+        As `decode` says, but corrected keypoints may lie beyond the crop's border.
+        """
+        decoded = decode(output)
+        if self.refiner is None:
+            return decoded
+        uv, xyz = self.refiner(output, decoded)
+        return DecodedHands(uv, xyz, decoded.confidence)
 
 
 def _check_images(images: torch.Tensor) -> None:

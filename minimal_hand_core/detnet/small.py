@@ -178,16 +178,20 @@ class SmallNet(nn.Module):
         return heat, delta, location
 
     def forward(self, images: Tensor) -> DetNetOutput:
-        heat, delta, location = self.logits(images)
-        b, j, h, w = heat.shape
-        flat = heat.reshape(b, j, h * w)
-        absent = torch.zeros_like(flat[..., :1])
-        share = torch.softmax(torch.cat([flat, absent], dim=-1), dim=-1)[..., : h * w]
-        return DetNetOutput(
-            heatmaps=(HEAT_MASS * share).reshape(b, j, h, w),
-            deltas=delta.reshape(b, j, 3, h, w),
-            locations=location.reshape(b, j, 3, h, w),
-        )
+        return maps_from_logits(*self.logits(images))
+
+
+def maps_from_logits(heat: Tensor, delta: Tensor, location: Tensor) -> DetNetOutput:
+    """What the network answers, from `SmallNet.logits`."""
+    b, j, h, w = heat.shape
+    flat = heat.reshape(b, j, h * w)
+    absent = torch.zeros_like(flat[..., :1])
+    share = torch.softmax(torch.cat([flat, absent], dim=-1), dim=-1)[..., : h * w]
+    return DetNetOutput(
+        heatmaps=(HEAT_MASS * share).reshape(b, j, h, w),
+        deltas=delta.reshape(b, j, 3, h, w),
+        locations=location.reshape(b, j, 3, h, w),
+    )
 
 
 class Shrink(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from minimal_hand_core.detnet import DetNet, DetNetOutput, decode
+from minimal_hand_core.detnet import DetNet, DetNetOutput
 
 
 class KeypointGraph(nn.Module):
@@ -28,7 +28,7 @@ class KeypointGraph(nn.Module):
         images = crops.permute(0, 3, 1, 2).to(torch.float32) / 255.0 - 0.5
         output = self.network(images.to(next(self.network.parameters()).dtype))
         output = DetNetOutput(*(maps.to(torch.float32) for maps in output))
-        return (*decode(output), *output)
+        return (*self.network.read(output), *output)
 
 
 def channels_last(module: nn.Module) -> nn.Module:

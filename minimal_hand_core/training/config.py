@@ -68,6 +68,8 @@ class TrainingConfig:
         batch: crops per step, of all processes together.
         resolution: pixels a side in which the network works, then and ever after. At 96 a step, and a picture for the
             tracker, takes little more than half the time of 128. 128 for resnet50.
+        refiner: train a refiner of the keypoints beside the network (detnet/refiner.py). Where the weights of
+            start_from have one, it must be true.
         loss: 'cells' (of the small network alone, detnet/losses.py), 'joints' or 'peer' (detnet/map_loss.py); 'auto'
             takes 'cells' for small and 'joints' for resnet50.
         reference: with loss 'peer', its targets too: whole cells in a window (fact sheet 2.6).
@@ -91,6 +93,7 @@ class TrainingConfig:
     steps: int = 5000
     batch: int = 48
     resolution: int = CROP_SIZE
+    refiner: bool = False
     loss: str = 'auto'
     reference: bool = False
     learning_rate: float = 2e-3

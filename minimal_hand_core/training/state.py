@@ -7,10 +7,13 @@ from torch import Tensor, nn
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.checkpoint import load_detnet
-from minimal_hand_core.detnet.losses import DetNetLoss, small_loss
+from minimal_hand_core.detnet.decode import decode
+from minimal_hand_core.detnet.losses import DetNetLoss, refined_loss, small_loss
 from minimal_hand_core.detnet.map_loss import joint_loss, peer_loss
 from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.refiner import Corrections
+from minimal_hand_core.detnet.small import maps_from_logits
 from minimal_hand_core.inference.machine import has_bfloat16
 from minimal_hand_core.training.config import TrainingConfig
 from minimal_hand_core.training.optimizers import make_optimizer
@@ -20,6 +23,9 @@ from minimal_hand_core.training.run import TrainingRun
 from minimal_hand_core.training.schedule import stepped_rate
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+REFINED_FACTOR = 3.0
+"""Of the refiner's loss, which reaches no other weights: it sets how much of the clipped gradient is the refiner's."""
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -39,7 +45,8 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 class RawMaps(nn.Module):
-    """The maps that the loss takes: the small network's before normalisation, or all of DetNetOutput.
+    """The maps that the loss takes, the small network's before normalisation or all of DetNetOutput, and behind them
+    the Corrections of a refiner.
 
     DistributedDataParallel hooks into the call of one module, so this is what it wraps.
     """
@@ -49,7 +56,13 @@ class RawMaps(nn.Module):
         self.model, self.logits = model, logits
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return self.model.small.logits(images) if self.logits else self.model(images)
+        maps: tuple[Tensor, ...] = self.model.small.logits(images) if self.logits else self.model(images)
+        if self.model.refiner is None:
+            return maps
+        with torch.no_grad():
+            output = maps_from_logits(*maps) if self.logits else DetNetOutput(*maps)
+            decoded = decode(output)
+        return (*maps, *self.model.refiner(output, decoded))
 
 
 class RunState(TrainingRun[DetNet]):
@@ -78,10 +91,9 @@ class RunState(TrainingRun[DetNet]):
         torch.manual_seed(config.seed)
         self.device = choose_device(config.device, ranks)
         self.dtype = choose_dtype(config.precision, self.device)
-        model = DetNet(config.backbone, config.resolution)
+        model = DetNet(config.backbone, config.resolution, refined=config.refiner)
         if config.start_from is not None:
-            # they may have worked in another resolution
-            model.load_state_dict(load_detnet(config.start_from, config.backbone).state_dict())
+            _begin_with(model, load_detnet(config.start_from, config.backbone), config)
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay)
         super().__init__(config, model, optimizer)
@@ -108,10 +120,29 @@ class RunState(TrainingRun[DetNet]):
         """
         config = self.config
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            maps = self.maps(images)
-        maps = DetNetOutput(*(part.float() for part in maps))
+            parts = [part.float() for part in self.maps(images)]
+        maps, corrected = DetNetOutput(*parts[:3]), parts[3:]
         labels = (uv, xyz, weight, weight_3d)
         if config.loss_kind == 'peer':
-            return peer_loss(maps, *labels, reference=config.reference)
-        loss = small_loss if config.loss_kind == 'cells' else joint_loss
-        return loss(maps, *labels, biomechanics=self.biomechanics, biomechanical_factor=config.biomechanical)
+            loss = peer_loss(maps, *labels, reference=config.reference)
+        else:
+            of_maps = small_loss if config.loss_kind == 'cells' else joint_loss
+            biomechanical = {'biomechanics': self.biomechanics, 'biomechanical_factor': config.biomechanical}
+            loss = of_maps(maps, *labels, **biomechanical)
+        if not corrected:
+            return loss
+        refined = refined_loss(Corrections(*corrected), *labels)
+        return loss._replace(total=loss.total + REFINED_FACTOR * refined, refined=refined.detach())
+
+
+def _begin_with(model: DetNet, weights: DetNet, config: TrainingConfig) -> None:
+    """Take over trained weights; they may have worked in another resolution, and had no refiner."""
+    if weights.refiner is not None and model.refiner is None:
+        raise ConfigError(f'refiner is false, and the weights {config.start_from} have one; give true')
+    state = weights.state_dict()
+    new = {} if weights.refiner is not None else _of_refiner(model.state_dict())
+    model.load_state_dict({**state, **new})
+
+
+def _of_refiner(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in state.items() if name.startswith('refiner.')}

@@ -116,6 +116,8 @@ def train(
 
         def step() -> dict[str, Tensor]:
             losses = train_step(state, next(batches))._asdict()
+            if losses['refined'] is None:
+                del losses['refined']
             if state.biomechanics is None:
                 del losses['biomechanical']
             latest.update({name: loss.detach() for name, loss in losses.items()})
@@ -126,7 +128,7 @@ def train(
             scores = validator.run(state.averaged)
             unreadable.note(validator.unreadable, limited=False)
             keep_weights(state, folder, scores)
-            shown = [name for name in ('heat', 'location', 'biomechanical') if name in latest]
+            shown = [name for name in ('heat', 'location', 'biomechanical', 'refined') if name in latest]
             return {**{name: round(float(latest[name]), 4) for name in shown}, **scores}
 
         board = None

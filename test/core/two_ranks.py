@@ -17,7 +17,8 @@ from minimal_hand_core.training.train_detnet import network_input, train
 
 SETTINGS = {
     'steps': 3, 'batch': 4, 'warmup': 1, 'optimizer': 'muon', 'checkpoint_every': 2, 'log_every': 1,
-    'tensorboard': False, 'device': 'cpu', 'data': {'workers': 0}, 'validation': {'every': 3, 'rendered': 2},
+    'refiner': True, 'tensorboard': False, 'device': 'cpu', 'data': {'workers': 0},
+    'validation': {'every': 3, 'rendered': 2},
 }  # fmt: skip
 LOSSES = ('cells', 'joints', 'peer')
 
