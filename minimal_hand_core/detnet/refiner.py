@@ -45,7 +45,7 @@ class Corrections(NamedTuple):
 
 
 class KeypointRefiner(nn.Module):
-    """Decoded keypoints → better ones; 0.13 M parameters, 2.5 M multiply-adds a hand."""
+    """Decoded keypoints → better ones; 0.13 M parameters, 3.5 M multiply-adds a hand."""
 
     def __init__(self) -> None:
         super().__init__()

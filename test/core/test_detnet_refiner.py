@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from minimal_hand_core.cache import VARIABLE
+from minimal_hand_core.data.synthetic import SyntheticHands
 from minimal_hand_core.detnet import DecodedHands, DetNet, DetNetOutput, decode, load_detnet, save_detnet
 from minimal_hand_core.detnet.losses import refined_loss
 from minimal_hand_core.detnet.refiner import TOKEN_SIZE, Corrections, KeypointRefiner, describe_joints
@@ -49,13 +50,7 @@ def refined():
 
 @pytest.fixture(scope='module')
 def crops():
-    return np.stack([sample_image(seed) for seed in range(3)])
-
-
-def sample_image(seed):
-    from minimal_hand_core.data.synthetic import SyntheticHands
-
-    return np.ascontiguousarray(SyntheticHands(seed, length=1)[0].image[..., ::-1])
+    return np.stack([sample.image[..., ::-1] for sample in SyntheticHands(0, length=3)])
 
 
 def perfect_maps(uv, size=24):
