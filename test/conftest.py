@@ -89,6 +89,17 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+@pytest.fixture(scope='module')
+def own_cache(tmp_path_factory):
+    """The folder in which this module's engines keep what they make, empty at first."""
+    from minimal_hand_core.cache import VARIABLE
+
+    folder = tmp_path_factory.mktemp('cache')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder))
+        yield folder
+
+
 @pytest.fixture(scope='session')
 def shared_path():
     """shared_path('reference/detnet-state-dict.json') → its path; skips the test where it is absent."""

@@ -57,8 +57,8 @@ def load_detnet(path: str | Path = 'default', backbone: str | None = None) -> De
     if found not in BACKBONES:
         raise CheckpointError(path, f'names the unknown backbone {found!r}: this version knows {", ".join(BACKBONES)}')
     resolution = _resolution(path, metadata)
-    # the wrong backbone is told by its keys, below
     refined = any(key.startswith('refiner.') for key in state)
+    # the wrong backbone is told by its keys, below
     model = DetNet(found, resolution, refined=refined) if backbone in (None, found) else DetNet(backbone)
     _FILES.fill(model, state, path, model.backbone)
     return model.eval()

@@ -20,15 +20,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
+from minimal_hand_core.detnet.decode import DecodedHands
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.detnet.ranks import sum_over_ranks
-from minimal_hand_core.detnet.refiner import Corrections
-from minimal_hand_core.detnet.targets import delta_targets, heat_targets
+from minimal_hand_core.detnet.targets import delta_targets, heat_targets, in_crop
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
 
 _NEAR, _CLOSE = 0.03, 0.1
-"""Half crops and network units: the error of a corrected keypoint counts by its square up to here, by its size
-beyond."""
+"""Half crops and network units: an error counts by its square up to here, by its size beyond."""
 _REACH = 4
 """Cells, standard deviations of a joint's Gaussian, within which the 3D maps are taught."""
 
@@ -92,14 +91,14 @@ def small_loss(
     return DetNetLoss(total, *parts)
 
 
-def refined_loss(hands: Corrections, uv: Tensor, xyz: Tensor, weight: Tensor, weight_3d: Tensor) -> Tensor:
+def refined_loss(hands: DecodedHands, uv: Tensor, xyz: Tensor, weight: Tensor, weight_3d: Tensor) -> Tensor:
     """Huber distances of corrected keypoints from the labels, in the picture and in space, of joints in the crop.
 
     Args:
         hands: of the refiner, float32.
         uv, xyz, weight, weight_3d: as small_loss.
     """
-    inside = ((uv > -0.5) & (uv < CROP_SIZE - 0.5)).all(dim=-1).to(weight.dtype)
+    inside = in_crop(uv).to(weight.dtype)
     half = CROP_SIZE / 2
     flat = functional.smooth_l1_loss(hands.uv / half, uv / half, reduction='none', beta=_NEAR)
     deep = functional.smooth_l1_loss(hands.xyz, xyz, reduction='none', beta=_CLOSE)
@@ -132,8 +131,8 @@ def read_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Te
     # Cells before channels, which is how convolutions on processors leave maps in memory: nothing is copied.
     by_cell = maps.flatten(1, 2).permute(0, 2, 3, 1).flatten(1, 2)  # (B, h·w, 63)
     there = by_cell.gather(1, cells.transpose(1, 2).repeat_interleave(3, dim=2)).unflatten(2, (-1, 3))
-    distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=0.1)
-    per_joint = (distance.sum(3) * share.transpose(1, 2)).sum(dim=1) / 0.1
+    distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=_CLOSE)
+    per_joint = (distance.sum(3) * share.transpose(1, 2)).sum(dim=1) / _CLOSE
     return weighted_mean(per_joint, weight, least=1.0)
 
 

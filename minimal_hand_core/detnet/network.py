@@ -104,11 +104,8 @@ class DetNet(nn.Module):
 
         As `decode` says, but corrected keypoints may lie beyond the crop's border.
         """
-        decoded = decode(output)
-        if self.refiner is None:
-            return decoded
-        uv, xyz = self.refiner(output, decoded)
-        return DecodedHands(uv, xyz, decoded.confidence)
+        hands: DecodedHands = decode(output) if self.refiner is None else self.refiner(output)
+        return hands
 
 
 def _check_images(images: torch.Tensor) -> None:

@@ -12,12 +12,10 @@ changes nothing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from minimal_hand_core.detnet.decode import DecodedHands
+from minimal_hand_core.detnet.decode import DecodedHands, decode
 from minimal_hand_core.detnet.output import CROP_SIZE, DetNetOutput, cell_pixels
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
@@ -25,23 +23,12 @@ TOKEN_SIZE = 26
 """Numbers that describe a joint, see `describe_joints`."""
 CHANNELS = 96
 LAYERS = 3
-REACH = (0.3, 0.3)
-"""What 1 of the last layer moves a keypoint by: half crops, and network units."""
+REACH = 0.3
+"""What 1 of the last layer moves a keypoint by, in half crops and in network units."""
 _HALF = CROP_SIZE / 2
 _AWAY = 3.5
 """Cells; heat further from the keypoint than this, along either axis, is somewhere else."""
 _PINCH = 1e-9
-
-
-class Corrections(NamedTuple):
-    """Keypoints with all the hand in view, of B crops, float32.
-
-    uv: (B, 21, 2) pixels of the crop; unlike decoded ones they may lie beyond its border.
-    xyz: (B, 21, 3) network units.
-    """
-
-    uv: Tensor
-    xyz: Tensor
 
 
 class KeypointRefiner(nn.Module):
@@ -56,18 +43,17 @@ class KeypointRefiner(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, output: DetNetOutput, decoded: DecodedHands) -> Corrections:
-        """Correct what `decode` made of the maps. Gradients reach the refiner alone, not the maps.
+    def forward(self, output: DetNetOutput) -> DecodedHands:
+        """What `decode` makes of maps of B crops, of any size, corrected; the confidence stays as it is.
 
-        Args:
-            output: maps of B crops, of any size.
-            decoded: what they were decoded to.
+        Corrected places may lie beyond the crop's border. Gradients reach the refiner alone, not the maps.
         """
         with torch.no_grad():
+            decoded = decode(output)
             tokens = describe_joints(output, decoded)
         change = self.leave(self.layers(self.enter(tokens.to(self.enter.weight.dtype)) + self.joints)).float()
-        uv = decoded.uv.detach() + (REACH[0] * _HALF) * change[..., :2]
-        return Corrections(uv, decoded.xyz.detach() + REACH[1] * change[..., 2:])
+        uv = decoded.uv + (REACH * _HALF) * change[..., :2]
+        return DecodedHands(uv, decoded.xyz + REACH * change[..., 2:], decoded.confidence)
 
 
 class MixerLayer(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from minimal_hand_core.detnet.output import MAP_SIZE, cell_pixels
+from minimal_hand_core.detnet.output import CROP_SIZE, MAP_SIZE, cell_pixels
 
 
 def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor:
@@ -24,9 +24,13 @@ def heat_targets(uv: Tensor, sigma: float = 1.0, size: int = MAP_SIZE) -> Tensor
     axis = torch.arange(size, dtype=uv.dtype, device=uv.device)
     square = (axis - cell[..., None]).square()  # (B, 21, 2, size)
     profile = torch.exp(-square / (2 * sigma**2))
-    inside = ((cell > -0.5) & (cell < size - 0.5)).all(-1)
     maps = profile[:, :, 1, :, None] * profile[:, :, 0, None, :]
-    return maps * inside[..., None, None]
+    return maps * in_crop(uv)[..., None, None]
+
+
+def in_crop(uv: Tensor) -> Tensor:
+    """(B, 21) bool: which keypoints (B, 21, 2), crop pixels, lie in the crop."""
+    return ((uv > -0.5) & (uv < CROP_SIZE - 0.5)).all(-1)
 
 
 def delta_targets(xyz: Tensor, parents: Tensor) -> Tensor:

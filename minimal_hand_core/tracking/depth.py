@@ -189,6 +189,17 @@ def _facing(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, error_model='numpy')
+def _square(x: float, y: float, radius: float, height: int, width: int) -> tuple[int, int, int, int]:
+    """Rows top:bottom and columns left:right of the picture that a disc round (x, y) can touch; empty for NaN."""
+    # Also false for NaN; far beyond the border an index would not fit its type.
+    if not (-radius < x < width + radius and -radius < y < height + radius):
+        return 0, 0, 0, 0
+    top, bottom = max(0, math.ceil(y - radius)), min(height - 1, math.floor(y + radius)) + 1
+    left, right = max(0, math.ceil(x - radius)), min(width - 1, math.floor(x + radius)) + 1
+    return top, bottom, left, right
+
+
+@njit(cache=True, nogil=True, error_model='numpy')
 def _noise(picture: np.ndarray, places: np.ndarray, radius: float, low: float, high: float) -> float:
     """Metres: standard deviation of the depth picture round the keypoints, from neighbouring pixels; 0 when unknown.
 
@@ -199,11 +210,9 @@ def _noise(picture: np.ndarray, places: np.ndarray, radius: float, low: float, h
     apart = np.empty(len(places) * (int(2 * radius / step) + 2) ** 2)
     count = 0
     for k in range(len(places)):
-        x, y = places[k, 0], places[k, 1]
-        if not (-radius < x < width + radius and -radius < y < height + radius):
-            continue
-        for row in range(max(0, math.ceil(y - radius)), min(height - 1, math.floor(y + radius)) + 1, step):
-            for column in range(max(0, math.ceil(x - radius)), min(width - 2, math.floor(x + radius)) + 1, step):
+        top, bottom, left, right = _square(places[k, 0], places[k, 1], radius, height, width)
+        for row in range(top, bottom, step):
+            for column in range(left, min(right, width - 1), step):
                 here, beside = picture[row, column], picture[row, column + 1]
                 if low < here < high and low < beside < high:
                     apart[count] = abs(here - beside)
@@ -236,8 +245,8 @@ def _differences(
     for k in range(len(places)):
         difference[k] = spread[k] = np.nan
         x, y = places[k, 0], places[k, 1]
-        # Also false for NaN; far beyond the border an index would not fit its type.
-        if not (-radius < x < width + radius and -radius < y < height + radius):
+        top, bottom, left, right = _square(x, y, radius, height, width)
+        if top >= bottom or left >= right:
             continue
         count = 0
         for n in range(len(skin_z)):
@@ -248,8 +257,8 @@ def _differences(
         if not keypoints_z[k] - expected <= MAX_THICKNESS:
             continue
         count = 0
-        for row in range(max(0, math.ceil(y - radius)), min(height - 1, math.floor(y + radius)) + 1):
-            for column in range(max(0, math.ceil(x - radius)), min(width - 1, math.floor(x + radius)) + 1):
+        for row in range(top, bottom):
+            for column in range(left, right):
                 value = picture[row, column]
                 if (column - x) ** 2 + (row - y) ** 2 < radius * radius and low < value < high:
                     seen[count] = value

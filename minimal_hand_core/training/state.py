@@ -7,12 +7,11 @@ from torch import Tensor, nn
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.checkpoint import load_detnet
-from minimal_hand_core.detnet.decode import decode
+from minimal_hand_core.detnet.decode import DecodedHands
 from minimal_hand_core.detnet.losses import DetNetLoss, refined_loss, small_loss
 from minimal_hand_core.detnet.map_loss import joint_loss, peer_loss
 from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.detnet.output import DetNetOutput
-from minimal_hand_core.detnet.refiner import Corrections
 from minimal_hand_core.detnet.small import maps_from_logits
 from minimal_hand_core.inference.machine import has_bfloat16
 from minimal_hand_core.training.config import TrainingConfig
@@ -46,7 +45,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 class RawMaps(nn.Module):
     """The maps that the loss takes, the small network's before normalisation or all of DetNetOutput, and behind them
-    the Corrections of a refiner.
+    the hands that a refiner corrected.
 
     DistributedDataParallel hooks into the call of one module, so this is what it wraps.
     """
@@ -61,8 +60,7 @@ class RawMaps(nn.Module):
             return maps
         with torch.no_grad():
             output = maps_from_logits(*maps) if self.logits else DetNetOutput(*maps)
-            decoded = decode(output)
-        return (*maps, *self.model.refiner(output, decoded))
+        return (*maps, *self.model.refiner(output))
 
 
 class RunState(TrainingRun[DetNet]):
@@ -131,7 +129,7 @@ class RunState(TrainingRun[DetNet]):
             loss = of_maps(maps, *labels, **biomechanical)
         if not corrected:
             return loss
-        refined = refined_loss(Corrections(*corrected), *labels)
+        refined = refined_loss(DecodedHands(*corrected), *labels)
         return loss._replace(total=loss.total + REFINED_FACTOR * refined, refined=refined.detach())
 
 
@@ -139,10 +137,6 @@ def _begin_with(model: DetNet, weights: DetNet, config: TrainingConfig) -> None:
     """Take over trained weights; they may have worked in another resolution, and had no refiner."""
     if weights.refiner is not None and model.refiner is None:
         raise ConfigError(f'refiner is false, and the weights {config.start_from} have one; give true')
-    state = weights.state_dict()
-    new = {} if weights.refiner is not None else _of_refiner(model.state_dict())
-    model.load_state_dict({**state, **new})
-
-
-def _of_refiner(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in state.items() if name.startswith('refiner.')}
+    if weights.refiner is None:
+        weights.refiner = model.refiner
+    model.load_state_dict(weights.state_dict())

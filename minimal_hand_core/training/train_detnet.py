@@ -115,9 +115,8 @@ def train(
         latest: dict[str, Tensor] = {}
 
         def step() -> dict[str, Tensor]:
-            losses = train_step(state, next(batches))._asdict()
-            if losses['refined'] is None:
-                del losses['refined']
+            terms = train_step(state, next(batches))._asdict()
+            losses: dict[str, Tensor] = {name: loss for name, loss in terms.items() if loss is not None}
             if state.biomechanics is None:
                 del losses['biomechanical']
             latest.update({name: loss.detach() for name, loss in losses.items()})

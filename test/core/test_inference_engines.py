@@ -34,12 +34,7 @@ TOLERANCE = {'uv': 0.01, 'xyz': 1e-4, 'confidence': 1e-4, 'heatmaps': 1e-3, 'del
 HERE = available_backends()
 
 
-@pytest.fixture(scope='module', autouse=True)
-def cache(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('cache')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(folder))
-        yield folder
+pytestmark = pytest.mark.usefixtures('own_cache')
 
 
 @pytest.fixture(autouse=True)
@@ -312,10 +307,10 @@ def test_model_of_the_wrong_opset_falls_back(monkeypatch, caplog, crops, engines
 
 
 @pytest.mark.parametrize('damage', [lambda data: data[:1000], lambda data: data[:-9] + b'123456789'])
-def test_damaged_cached_model_is_made_again(cache, caplog, damage, crops, engines, monkeypatch):
+def test_damaged_cached_model_is_made_again(own_cache, caplog, damage, crops, engines, monkeypatch):
     model = model_of()
     monkeypatch.setattr(onnx_model, 'export_model', lambda network, metadata: model)
-    path = next((cache / 'models').glob('*.onnx'))
+    path = next((own_cache / 'models').glob('*.onnx'))
     path.write_bytes(damage(model))
     engine = create_engine('onnxruntime')
     assert 'is damaged and is made again' in caplog.text

@@ -10,7 +10,6 @@ import onnx
 import pytest
 import torch
 
-from minimal_hand_core.cache import VARIABLE
 from minimal_hand_core.data.datasets.holdout import is_held_out
 from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.datasets.rendered import open_rendered
@@ -19,12 +18,7 @@ from minimal_hand_core.inference import create_engine
 from minimal_hand_core.inference.onnx_model import OPSET, digest, export_model, model_facts
 from minimal_hand_core.weights import ASSETS
 
-
-@pytest.fixture(scope='module', autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp('cache')))
-        yield
+pytestmark = pytest.mark.usefixtures('own_cache')
 
 
 @pytest.fixture(scope='module')
