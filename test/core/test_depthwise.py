@@ -36,13 +36,39 @@ def test_a_kernel_that_is_not_trained_gets_no_gradient():
     assert layer.weight.grad is None and maps.grad is not None
 
 
-def test_in_half_precision_and_without_gradients_it_is_an_ordinary_convolution():
+@pytest.mark.parametrize(('size', 'kernel', 'stride'), [(3, 5, 1), (12, 3, 2), (6, 5, 2)])
+def test_in_bfloat16_gradients_are_those_of_float32_but_for_rounding(size, kernel, stride):
+    torch.manual_seed(0)
+    layer = DepthwiseConv2d(24, kernel, stride)
+    maps = torch.randn(3, 24, size, size).contiguous(memory_format=torch.channels_last)
+    weights = torch.randn_like(layer(maps))
+
+    def gradients(dtype):
+        layer.zero_grad()
+        one = maps.clone().requires_grad_()
+        with torch.autocast('cpu', dtype, enabled=dtype != torch.float32):
+            answer = layer(one)
+        assert answer.dtype == dtype
+        (answer.float() * weights).sum().backward()
+        return one.grad, layer.weight.grad.clone()
+
+    for rounded, exact in zip(gradients(torch.bfloat16), gradients(torch.float32), strict=True):
+        assert rounded.dtype == torch.float32
+        # A number of bfloat16 is right to 1/256, and each sum has rounded factors on both sides.
+        assert (rounded - exact).norm() < 0.008 * exact.norm()
+
+
+def test_maps_of_bfloat16_get_a_gradient_of_bfloat16():
+    layer = DepthwiseConv2d(8, 3, 2).bfloat16()
+    maps = torch.randn(2, 8, 4, 4, dtype=torch.bfloat16, requires_grad=True)
+    layer(maps).sum().backward()
+    assert maps.grad.dtype == layer.weight.grad.dtype == torch.bfloat16
+
+
+def test_without_gradients_it_is_an_ordinary_convolution():
     layer = DepthwiseConv2d(8, 3)
-    maps = torch.randn(2, 8, 4, 4)
     with torch.no_grad():
-        assert layer(maps).grad_fn is None
-    with torch.autocast('cpu', torch.bfloat16):
-        assert layer(maps).dtype == torch.bfloat16
+        assert layer(torch.randn(2, 8, 4, 4)).grad_fn is None
 
 
 def test_every_depthwise_layer_of_the_small_network_is_one():
