@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.decode import DecodedHands
-from minimal_hand_core.detnet.output import CROP_SIZE
+from minimal_hand_core.detnet.output import CROP_SIZE, read_maps
 from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets, in_crop
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
@@ -79,13 +79,13 @@ def small_loss(
     heat_loss = weighted_mean(cross, weight, least=1e-6)
 
     weight_3d = weight_3d[:, None] * present  # only where the joint is in the crop is there a place to read it
-    location_loss = read_loss(location.unflatten(1, (NUM_KEYPOINTS, 3)), xyz, share, weight_3d)
-    delta_loss = read_loss(delta.unflatten(1, (NUM_KEYPOINTS, 3)), parent_directions(xyz), share, weight_3d)
+    locations, deltas = (maps.unflatten(1, (NUM_KEYPOINTS, 3)) for maps in (location, delta))
+    location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
         seen = (present > 0) & (weight > 0)
-        biomechanical = biomechanics(locate(location, share), seen).total
+        biomechanical = biomechanics(read_maps(locations, share), seen).total
         total = total + biomechanical_factor * biomechanical
     parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
     return DetNetLoss(total, *parts)
@@ -106,38 +106,37 @@ def refined_loss(hands: DecodedHands, uv: Tensor, xyz: Tensor, weight: Tensor, w
     return picture + weighted_mean(deep.mean(dim=-1), weight_3d[:, None] * inside, least=1.0)
 
 
-def locate(maps: Tensor, share: Tensor) -> Tensor:
-    """The hand in location maps (B, 63, 32, 32), each joint's mean weighted by share (B, 21, 32, 32): (B, 21, 3)."""
-    return torch.einsum('bjchw,bjhw->bjc', maps.unflatten(1, (NUM_KEYPOINTS, 3)), share)
-
-
 def parent_directions(xyz: Tensor) -> Tensor:
     """`delta_targets` of xyz (B, 21, 3) along the skeleton."""
     return delta_targets(xyz, torch.tensor(KEYPOINT_PARENTS, device=xyz.device))
 
 
-def read_loss(maps: Tensor, target: Tensor, share: Tensor, weight: Tensor) -> Tensor:
-    """Huber distance between maps (B, 21, 3, h, w) and the constant target (B, 21, 3), read where a joint is.
+def losses_3d(locations: Tensor, deltas: Tensor, xyz: Tensor, share: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Huber distances of location and delta maps (B, 21, 3, h, w) from what xyz (B, 21, 3) says, where the joints are.
 
     Only the 9×9 cells that hold most of a joint's share are looked at: with whole maps the loss takes one and a half to
     two times as long, and beyond four standard deviations there is a thousandth of a Gaussian's peak at most.
 
     Args:
-        maps, target: network units.
+        locations, deltas, xyz: network units.
         share: (B, 21, h, w) how much each cell counts, of sum 1 per joint.
         weight: (B, 21) of each joint.
     """
-    cells, share = _window(share)
-    # Cells before channels, which is how convolutions on processors leave maps in memory: nothing is copied.
-    by_cell = maps.flatten(1, 2).permute(0, 2, 3, 1).flatten(1, 2)  # (B, h·w, 63)
-    there = by_cell.gather(1, cells.transpose(1, 2).repeat_interleave(3, dim=2)).unflatten(2, (-1, 3))
-    distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=_CLOSE)
-    per_joint = (distance.sum(3) * share.transpose(1, 2)).sum(dim=1) / _CLOSE
-    return weighted_mean(per_joint, weight, least=1.0)
+    cells, near = _window(share)
+
+    def loss(maps: Tensor, target: Tensor) -> Tensor:
+        # Cells before channels, which is how convolutions on processors leave maps in memory: nothing is copied.
+        by_cell = maps.flatten(1, 2).permute(0, 2, 3, 1).flatten(1, 2)  # (B, h·w, 63)
+        there = by_cell.gather(1, cells).unflatten(2, (-1, 3))
+        distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=_CLOSE)
+        per_joint = (distance.sum(3) * near).sum(dim=1) / _CLOSE
+        return weighted_mean(per_joint, weight, least=1.0)
+
+    return loss(locations, xyz), loss(deltas, parent_directions(xyz))
 
 
 def _window(share: Tensor) -> tuple[Tensor, Tensor]:
-    """Numbers of the cells round each map's peak (B, 21, K), and their shares (B, 21, K), of maps (B, 21, h, w)."""
+    """Numbers of the cells round each map's peak, once for each coordinate (B, K, 63), and their shares (B, K, 21)."""
     height, width = share.shape[-2:]
     rows, columns = min(2 * _REACH + 1, height), min(2 * _REACH + 1, width)
     peak = share.flatten(2).argmax(-1)
@@ -146,7 +145,8 @@ def _window(share: Tensor) -> tuple[Tensor, Tensor]:
     y = top[..., None] + torch.arange(rows, device=share.device)
     x = left[..., None] + torch.arange(columns, device=share.device)
     cells = (y[..., None] * width + x[..., None, :]).flatten(2)
-    return cells, share.flatten(2).gather(2, cells)
+    near = share.flatten(2).gather(2, cells)
+    return cells.transpose(1, 2).repeat_interleave(3, dim=2), near.transpose(1, 2)
 
 
 def weighted_mean(values: Tensor, weight: Tensor, least: float) -> Tensor:

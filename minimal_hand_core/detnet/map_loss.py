@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
-from minimal_hand_core.detnet.losses import DetNetLoss, parent_directions, read_loss, weighted_mean
-from minimal_hand_core.detnet.output import DetNetOutput
+from minimal_hand_core.detnet.losses import DetNetLoss, losses_3d, parent_directions, weighted_mean
+from minimal_hand_core.detnet.output import DetNetOutput, read_maps
 from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import heat_targets, truncated_targets
 
@@ -49,13 +49,11 @@ def joint_loss(
 
     heat_loss = weighted_mean((heat - target).square().sum(dim=(-2, -1)), weight, least=1e-6)
     weight_3d = weight_3d[:, None] * present
-    location_loss = read_loss(locations, xyz, share, weight_3d)
-    delta_loss = read_loss(deltas, parent_directions(xyz), share, weight_3d)
+    location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
-        hands = torch.einsum('bjchw,bjhw->bjc', locations, share)
-        biomechanical = biomechanics(hands, (present > 0) & (weight > 0)).total
+        biomechanical = biomechanics(read_maps(locations, share), (present > 0) & (weight > 0)).total
         total = total + biomechanical_factor * biomechanical
     return DetNetLoss(total, *(part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical)))
 

@@ -42,3 +42,9 @@ def cell_pixels(size: int) -> float:
     The centre of cell c is pixel cell_pixels·(c + 0.5) − 0.5, pixel centres being at integers.
     """
     return CROP_SIZE / size
+
+
+def read_maps(maps: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Means (B, 21, 3) of delta or location maps (B, 21, 3, h, w), weighted by share (B, 21, h, w)."""
+    # Multiplying and summing is five times as fast as the matrix product for a single hand.
+    return (maps * share.unsqueeze(2)).sum(dim=(-2, -1))

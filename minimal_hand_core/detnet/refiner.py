@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from minimal_hand_core.detnet.decode import DecodedHands, decode
-from minimal_hand_core.detnet.output import CROP_SIZE, DetNetOutput, cell_pixels
+from minimal_hand_core.detnet.output import CROP_SIZE, DetNetOutput, cell_pixels, read_maps
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
 TOKEN_SIZE = 26
@@ -106,9 +106,9 @@ def describe_joints(output: DetNetOutput, decoded: DecodedHands) -> Tensor:
         place,
         decoded.confidence[..., None],
         decoded.xyz,
-        _read(output.deltas.float(), sharp),
-        _read(locations, sharp),
-        _read(locations, share),
+        read_maps(output.deltas.float(), sharp),
+        read_maps(locations, sharp),
+        read_maps(locations, share),
         middle,
         spread,
         other,
@@ -117,8 +117,3 @@ def describe_joints(output: DetNetOutput, decoded: DecodedHands) -> Tensor:
         most,
     )
     return torch.cat(parts, dim=-1)
-
-
-def _read(maps: Tensor, share: Tensor) -> Tensor:
-    """Mean (B, 21, 3) of maps (B, 21, 3, h, w) with the weights share (B, 21, h, w)."""
-    return (maps * share[:, :, None]).sum(dim=(-2, -1))

@@ -15,7 +15,8 @@ from minimal_hand_core.data.augmentation import network_coordinates
 from minimal_hand_core.data.synthetic.poses import sample_pose, sample_view
 from minimal_hand_core.detnet.anatomy import measure_hands
 from minimal_hand_core.detnet.biomechanics import LIMITS, BiomechanicalLoss, region_distance
-from minimal_hand_core.detnet.losses import locate, small_loss
+from minimal_hand_core.detnet.losses import small_loss
+from minimal_hand_core.detnet.output import read_maps
 from minimal_hand_core.detnet.small import SmallNet
 from minimal_hand_core.detnet.targets import heat_targets
 from minimal_hand_core.hand import load_hand_model
@@ -303,8 +304,8 @@ def test_the_located_hand_is_that_of_the_maps(people):
     uv = torch.rand(400, 21, 2)[:3] * 100 + 10
     heat = heat_targets(uv)
     share = heat / heat.sum(dim=(-2, -1), keepdim=True)
-    maps = people[:3].float().flatten(1)[:, :, None, None].expand(-1, -1, 32, 32)
-    torch.testing.assert_close(locate(maps, share), people[:3].float())
+    maps = people[:3].float()[..., None, None].expand(-1, -1, -1, 32, 32)
+    torch.testing.assert_close(read_maps(maps, share), people[:3].float())
 
 
 def batch_without_3d(people, hands):

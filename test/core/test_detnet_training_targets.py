@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minimal_hand_core.detnet.decode import decode
-from minimal_hand_core.detnet.losses import read_loss, small_loss
+from minimal_hand_core.detnet.losses import losses_3d, parent_directions, small_loss
 from minimal_hand_core.detnet.output import DetNetOutput
 from minimal_hand_core.detnet.small import HEAT_MASS, SmallNet
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
@@ -69,14 +69,15 @@ def test_3d_is_read_where_the_joint_is_as_from_the_whole_map(memory):
     maps = torch.randn(2, 63, 24, 24, generator=generator).contiguous(memory_format=memory).requires_grad_()
     share = heat_targets(uv, size=24)
     share = share / share.sum((-1, -2), keepdim=True)
-    loss = read_loss(maps.unflatten(1, (21, 3)), xyz, share, weight)
-    whole = torch.nn.functional.huber_loss(
-        maps.unflatten(1, (21, 3)), xyz[..., None, None].expand(2, 21, 3, 24, 24), reduction='none', delta=0.1
-    )
-    expected = (whole.sum(2) * share).sum((-1, -2)).mean() / 0.1
-    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
-    (gradient,) = torch.autograd.grad(loss, maps)
-    torch.testing.assert_close(gradient, torch.autograd.grad(expected, maps)[0], rtol=0, atol=1e-5)
+    by_joint = maps.unflatten(1, (21, 3))
+    losses = losses_3d(by_joint, by_joint, xyz, share, weight)
+    for loss, target in zip(losses, (xyz, parent_directions(xyz)), strict=True):
+        target = target[..., None, None].expand_as(by_joint)
+        whole = torch.nn.functional.huber_loss(by_joint, target, reduction='none', delta=0.1)
+        expected = (whole.sum(2) * share).sum((-1, -2)).mean() / 0.1
+        torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
+        gradients = [torch.autograd.grad(value, maps, retain_graph=True)[0] for value in (loss, expected)]
+        torch.testing.assert_close(*gradients, rtol=0, atol=1e-5)
 
 
 def test_weights_switch_terms_off():
