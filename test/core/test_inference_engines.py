@@ -31,7 +31,19 @@ from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
 TOLERANCE = {'uv': 0.01, 'xyz': 1e-4, 'confidence': 1e-4, 'heatmaps': 1e-3, 'deltas': 1e-3, 'locations': 1e-3}
 """Pixels of the crop, network units, shares: what float32 may differ by. Seen on 256 real crops: 1e-4 pixels."""
+ROUGH = {'uv': 0.3, 'xyz': 6e-3, 'confidence': 4e-3, 'heatmaps': 1e-5, 'deltas': 0.015, 'locations': 6e-3}
+"""The same of bfloat16, of the median; single joints on doubtful maps differ by pixels. Seen on 24 rendered crops, on a
+processor with instructions for it: 0.1 pixels, 0.0017, 0.0011, 1e-7, 0.0036, 0.0018."""
 HERE = available_backends()
+
+
+def check_near(backend, name, found, wanted):
+    """An engine's answer is that of the plain network, as nearly as its precision lets it be."""
+    apart = np.abs(found - wanted)
+    if backend == 'torch:bfloat16':
+        assert np.median(apart) < ROUGH[name], name
+    else:
+        assert apart.max() < TOLERANCE[name], name
 
 
 pytestmark = pytest.mark.usefixtures('own_cache')
@@ -81,23 +93,23 @@ def test_rendered_hands(engines, plain, crops, backend):
     engine, wanted = engines[backend], plain(crops)
     maps = engine.maps(crops)
     for name in MAP_OUTPUTS:
-        assert np.abs(getattr(maps, name) - wanted[name]).max() < TOLERANCE[name]
+        check_near(backend, name, getattr(maps, name), wanted[name])
     for batch in (4, 1, 3):
         output = engine.run(crops[:batch])
         for name in KEYPOINT_OUTPUTS:
             value = getattr(output, name)
             assert value.dtype == np.float32
             assert value.shape == wanted[name][:batch].shape
-            assert np.abs(value - wanted[name][:batch]).max() < TOLERANCE[name]
+            check_near(backend, name, value, wanted[name][:batch])
         assert output.network_seconds > 0 and output.decode_seconds == 0
 
 
 @pytest.mark.parametrize('backend', HERE)
 def test_real_hands(engines, plain, shared_path, backend):
     crops = cut_crops(RealHands(shared_path('data/real_hands'), 'validation'), 12).images
-    apart = np.abs(engines[backend].run(crops).uv - plain(crops)['uv']).max()
-    print(f'{backend}: largest keypoint difference {apart:.2g} px on {len(crops)} real crops')
-    assert apart < TOLERANCE['uv']
+    found, wanted = engines[backend].run(crops).uv, plain(crops)['uv']
+    print(f'{backend}: largest keypoint difference {np.abs(found - wanted).max():.2g} px on {len(crops)} real crops')
+    check_near(backend, 'uv', found, wanted)
 
 
 @pytest.mark.parametrize('backend', HERE)
@@ -140,7 +152,9 @@ def test_tracker_runs_with_each(engines):
         for state, wanted in zip(states[backend], states['torch']):
             assert (state is None) == (wanted is None)
             if state is not None:
-                assert np.abs(state.uv - wanted.uv).max() < 0.1
+                # Pixels of the picture, of which a crop's holds about two here.
+                assert np.median(np.abs(state.uv - wanted.uv)) < (0.6 if backend == 'torch:bfloat16' else 0.01)
+                assert np.abs(state.uv - wanted.uv).max() < (3.0 if backend == 'torch:bfloat16' else 0.1)
 
 
 def counted_threads(backend: str, threads: int) -> int:
@@ -241,9 +255,8 @@ def test_engine_that_fails_at_run_time_is_replaced_once(crops, engines, monkeypa
         engine.run(crops)
     assert np.array_equal(output.uv, engines['torch'].run(crops).uv)
     assert engine.backend == 'torch' and engine.description.startswith('torch')
-    assert [record.getMessage() for record in caplog.records] == [
-        'onnxruntime failed and torch takes its place: RuntimeError: out of memory'
-    ]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ['onnxruntime failed and torch takes its place: RuntimeError: out of memory']
     monkeypatch.setattr(engine._engine, '_infer', fail)
     with pytest.raises(RuntimeError):
         engine.run(crops)
@@ -412,8 +425,8 @@ def test_float16_is_near(plain, crops, fold):
     network = load_detnet()
     graph = KeypointGraph((fold_batch_norms(network) if fold else network).to(torch.float16))
     with torch.no_grad():
-        found = graph(torch.from_numpy(crops[:1]))
-    apart = np.linalg.norm(found[0].numpy() - plain(crops[:1])['uv'], axis=-1)
+        found = graph(torch.from_numpy(crops))
+    apart = np.linalg.norm(found[0].numpy() - plain(crops)['uv'], axis=-1)
     assert found[0].dtype == torch.float32 and 1e-4 < np.median(apart) < 0.05
 
 
