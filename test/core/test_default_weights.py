@@ -1,5 +1,9 @@
 """How good the weights that ship are, on hands they were never trained on. Figures as in assets/DETNET_SMALL.md."""
 
+import hashlib
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +16,8 @@ from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import predict
 from minimal_hand_core.evaluation.presence import crop_scores, roc_auc
+from minimal_hand_core.training.config import load_config
+from minimal_hand_core.weights import ASSETS, WEIGHTS_INDEX
 from tools.card_figures import scene_samples
 
 # Training seeds start at 10,000, see data/datasets/rendered.py.
@@ -62,3 +68,15 @@ def test_held_back_photos_are_found(network, shared_path):
     assert pck(errors, 0.2) >= 0.993
     assert pck(errors, 0.1) >= 0.97
     assert errors.mean() <= 0.032
+
+
+def test_the_beginning_without_photos_is_what_the_recipe_begins_with():
+    """Trainings that leave a source of photos out begin with weights that saw none; they have a hash, too."""
+    begin = Path(load_config('config/training/detnet_small_rendered_2.yaml').start_from)
+    listed = json.loads((ASSETS / WEIGHTS_INDEX).read_text())
+    assert hashlib.sha256((ASSETS / begin.name).read_bytes()).hexdigest() == listed[begin.name]['sha256']
+    assert begin.parent == ASSETS.relative_to(ASSETS.parents[1])
+    network = load_detnet(ASSETS / begin.name)
+    assert network.resolution == 64 and network.refiner is None
+    recipe = load_config('config/training/detnet_small_rendered.yaml')
+    assert recipe.data.real_hands is None and recipe.start_from is None
