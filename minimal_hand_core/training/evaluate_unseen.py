@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from minimal_hand_core.data.datasets.real_hands import RealHands
+from minimal_hand_core.evaluation.inputs import exit_status
 from minimal_hand_core.evaluation.photos import evaluate
 from minimal_hand_core.training.config import TrainingConfig, load_config
 from minimal_hand_core.training.recipe import ConfigError, parse_override
 from minimal_hand_core.training.train_detnet import WEIGHTS
+from minimal_hand_core.weights import write_atomically
 
 EPILOG = """examples:
   evaluate_unseen --config config/training/detnet_small_unseen.yaml --output runs/unseen
@@ -121,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--at-once', type=int, default=1, help='trainings that run side by side, a thread each')
     parser.add_argument('--tiers', default='A', help='grades of labels to score, e.g. AB')
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         if options.at_once < 1:
             raise ConfigError(f'--at-once is {options.at_once}: give 1 or more')
         config = load_config(options.config, dict(parse_override(text) for text in options.set))
@@ -138,15 +141,10 @@ def main(arguments: list[str] | None = None) -> int:
                 pool.shutdown(cancel_futures=True)
                 raise
         scores = score_all(config, options.output, sources, options.tiers)
-        (options.output / SCORES).write_text(json.dumps(scores, indent=1))
-    except (ValueError, OSError) as error:
-        print(f'evaluate_unseen: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f'evaluate_unseen: interrupted; the same command goes on from {options.output}', file=sys.stderr)
-        return 130
-    Console().print(table(scores))
-    return 0
+        write_atomically(options.output / SCORES, json.dumps(scores, indent=1).encode())
+        Console().print(table(scores))
+
+    return exit_status('evaluate_unseen', work)
 
 
 if __name__ == '__main__':

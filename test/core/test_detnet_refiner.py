@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from near import check_near
 
 from minimal_hand_core.data.synthetic import SyntheticHands
 from minimal_hand_core.detnet import DecodedHands, DetNet, DetNetOutput, decode, load_detnet, save_detnet
@@ -154,11 +155,7 @@ def test_keypoints_of_every_engine_are_corrected(refined, crops, tmp_path):
     for backend in available_backends():
         output = create_engine(backend, str(path)).run(crops)
         for name in TOLERANCE:
-            apart = np.abs(getattr(output, name) - wanted[name].numpy())
-            if backend == 'torch:bfloat16':
-                assert np.median(apart) <= ROUGH[name], (name, apart.max())
-            else:
-                assert apart.max() <= TOLERANCE[name], (backend, name)
+            check_near(backend, name, getattr(output, name), wanted[name].numpy(), TOLERANCE, ROUGH)
 
 
 def test_it_is_kept_with_the_weights(refined, tmp_path):

@@ -2,10 +2,9 @@
 
 import json
 
-import cv2
-import numpy as np
 import pytest
 import yaml
+from labelled_photos import write_photos
 
 from minimal_hand_core.data.datasets.holdout import is_held_out
 from minimal_hand_core.training.evaluate_unseen import left_out_row, main, table
@@ -22,29 +21,16 @@ SETTINGS = {
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / 'photos'
-    (folder / 'images').mkdir(parents=True)
-    rng = np.random.default_rng(0)
     names = [f'group{i}' for i in range(100)]
     held_back = iter([name for name in names if is_held_out(name)])
     trained_on = iter([name for name in names if not is_held_out(name)])
-    records = []
-    for i, (source, groups) in enumerate(
-        [
-            ('garden', held_back),
-            ('garden', trained_on),
-            ('garden', trained_on),
-            ('kitchen', held_back),
-            ('kitchen', trained_on),
-        ]
-    ):
-        name = f'images/{i}.png'
-        cv2.imwrite(str(folder / name), rng.integers(0, 255, (140, 100, 3), np.uint8))
-        labels = {'keypoints_px': rng.uniform(20, 90, (21, 2)).tolist(), 'world_m': rng.normal(size=(21, 3)).tolist()}
-        more = {'source': source, 'tier': 'A', 'near_dup_group': next(groups), 'side': 'right'}
-        records.append({'file': name, **labels, **more})
-    (folder / 'labels.json').write_text(json.dumps(records))
-    return folder
+    sources = {'garden': (held_back, trained_on, trained_on), 'kitchen': (held_back, trained_on)}
+    marks = [
+        {'source': source, 'near_dup_group': next(groups), 'side': 'right'}
+        for source, each in sources.items()
+        for groups in each
+    ]
+    return write_photos(tmp_path / 'photos', marks)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from labelled_photos import write_photos
 
 from minimal_hand_core.detnet import DetNet, save_detnet
 from minimal_hand_core.evaluation.errors import box_errors
@@ -43,17 +44,10 @@ def test_a_summary_rises_with_the_threshold():
 
 
 def test_the_command_writes_scores_and_overlays(tmp_path, capsys):
-    folder = tmp_path / 'photos'
-    (folder / 'images').mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    records = []
-    for i in range(3):
-        name = f'images/{i}.png'
-        cv2.imwrite(str(folder / name), rng.integers(0, 255, (140, 100, 3), np.uint8))
-        labels = {'keypoints_px': rng.uniform(20, 90, (21, 2)).tolist(), 'world_m': rng.normal(size=(21, 3)).tolist()}
-        more = {'source': 'made_up', 'tier': 'A', 'near_dup_group': str(i), 'side': ['right', 'left', None][i]}
-        records.append({'file': name, **labels, **more})
-    (folder / 'labels.json').write_text(json.dumps(records))
+    marks = [
+        {'source': 'made_up', 'near_dup_group': str(i), 'side': side} for i, side in enumerate(['right', 'left', None])
+    ]
+    folder = write_photos(tmp_path / 'photos', marks)
     save_detnet(DetNet('small').eval(), tmp_path / 'net.safetensors', {'backbone': 'small'})
     arguments = [str(folder), '--split', 'all', '--weights', str(tmp_path / 'net.safetensors')]
     assert main([*arguments, '--output', str(tmp_path / 'report')]) == 0

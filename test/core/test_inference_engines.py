@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from near import check_near
 
 from minimal_hand_core.cache import VARIABLE
 from minimal_hand_core.data.datasets.real_hands import RealHands
@@ -35,15 +36,6 @@ ROUGH = {'uv': 0.3, 'xyz': 6e-3, 'confidence': 4e-3, 'heatmaps': 1e-5, 'deltas':
 """The same of bfloat16, of the median; single joints on doubtful maps differ by pixels. Seen on 24 rendered crops, on a
 processor with instructions for it: 0.1 pixels, 0.0017, 0.0011, 1e-7, 0.0036, 0.0018."""
 HERE = available_backends()
-
-
-def check_near(backend, name, found, wanted):
-    """An engine's answer is that of the plain network, as nearly as its precision lets it be."""
-    apart = np.abs(found - wanted)
-    if backend == 'torch:bfloat16':
-        assert np.median(apart) < ROUGH[name], name
-    else:
-        assert apart.max() < TOLERANCE[name], name
 
 
 pytestmark = pytest.mark.usefixtures('own_cache')
@@ -93,14 +85,14 @@ def test_rendered_hands(engines, plain, crops, backend):
     engine, wanted = engines[backend], plain(crops)
     maps = engine.maps(crops)
     for name in MAP_OUTPUTS:
-        check_near(backend, name, getattr(maps, name), wanted[name])
+        check_near(backend, name, getattr(maps, name), wanted[name], TOLERANCE, ROUGH)
     for batch in (4, 1, 3):
         output = engine.run(crops[:batch])
         for name in KEYPOINT_OUTPUTS:
             value = getattr(output, name)
             assert value.dtype == np.float32
             assert value.shape == wanted[name][:batch].shape
-            check_near(backend, name, value, wanted[name][:batch])
+            check_near(backend, name, value, wanted[name][:batch], TOLERANCE, ROUGH)
         assert output.network_seconds > 0 and output.decode_seconds == 0
 
 
@@ -109,7 +101,7 @@ def test_real_hands(engines, plain, shared_path, backend):
     crops = cut_crops(RealHands(shared_path('data/real_hands'), 'validation'), 12).images
     found, wanted = engines[backend].run(crops).uv, plain(crops)['uv']
     print(f'{backend}: largest keypoint difference {np.abs(found - wanted).max():.2g} px on {len(crops)} real crops')
-    check_near(backend, 'uv', found, wanted)
+    check_near(backend, 'uv', found, wanted, TOLERANCE, ROUGH)
 
 
 @pytest.mark.parametrize('backend', HERE)
