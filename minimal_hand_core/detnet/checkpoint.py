@@ -57,9 +57,12 @@ def load_detnet(path: str | Path = 'default', backbone: str | None = None) -> De
     if found not in BACKBONES:
         raise CheckpointError(path, f'names the unknown backbone {found!r}: this version knows {", ".join(BACKBONES)}')
     resolution = _resolution(path, metadata)
-    refined = any(key.startswith('refiner.') for key in state)
+    parts = {
+        name: any(key.startswith(prefix) for key in state)
+        for name, prefix in (('refined', 'refiner.'), ('deeper', 'small.deeper.'))
+    }
     # the wrong backbone is told by its keys, below
-    model = DetNet(found, resolution, refined=refined) if backbone in (None, found) else DetNet(backbone)
+    model = DetNet(found, resolution, **parts) if backbone in (None, found) else DetNet(backbone)
     _FILES.fill(model, state, path, model.backbone)
     return model.eval()
 

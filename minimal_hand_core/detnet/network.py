@@ -30,22 +30,29 @@ class DetNet(nn.Module):
         resolution: pixels a side in which the network works. Crops have 128; ``'small'`` can shrink them to 96, 64 or
             32 at first, and is faster then.
         refined: with a KeypointRefiner.
+        deeper: with more residual blocks; ``'small'`` alone.
 
     Raises:
-        ValueError: the backbone is neither of them, or does not work in that resolution.
+        ValueError: the backbone is neither of them, does not work in that resolution, or cannot be deeper.
     """
 
     positions: torch.Tensor
 
-    def __init__(self, backbone: str = 'resnet50', resolution: int = CROP_SIZE, *, refined: bool = False) -> None:
+    def __init__(
+        self, backbone: str = 'resnet50', resolution: int = CROP_SIZE, *, refined: bool = False, deeper: bool = False
+    ) -> None:
         super().__init__()
-        self.backbone, self.resolution = backbone, resolution
+        self.backbone, self.resolution, self.deeper = backbone, resolution, deeper
         known = RESOLUTIONS.get(backbone, (resolution,))
         if resolution not in known:
             choices = ', '.join(map(str, known))
             raise ValueError(f'resolution of DetNet {backbone} is {resolution!r}: choose one of {choices}')
+        if deeper and backbone == 'resnet50':
+            raise ValueError(
+                "DetNet resnet50 has no deeper form, its layers are the paper's: choose small, or leave it"
+            )
         if backbone == 'small':
-            self.small = SmallNet(resolution)
+            self.small = SmallNet(resolution, deeper=deeper)
         elif backbone == 'resnet50':
             # Each head also sees what the heads before it said.
             heat_inputs = FEATURE_CHANNELS + 2

@@ -13,6 +13,7 @@ convolutions and top-down sums (Lin et al. 2017, feature pyramid networks).
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,10 @@ _STAGES = (
 )
 _PYRAMID_STAGES = (0, 2, 3, 4)
 _PYRAMID_CHANNELS = 64
+# What a deeper network has besides, as above, by the stage or the level of the pyramid that it comes after. Dense
+# kernels, because arithmetic is cheap at these resolutions and memory traffic is not.
+_DEEPER_STAGES = {2: ('fused', 4, 3, 3), 3: ('fused', 4, 4, 3), 4: ('inverted', 4, 2, 3)}
+_DEEPER_LEVELS = {1: ('fused', 2, 1, 3)}
 
 
 class ConvNormAct(nn.Sequential):
@@ -68,6 +73,12 @@ class InvertedResidual(nn.Module):
         self.body = nn.Sequential(*wide, ConvNormAct(width, cout, 1, act=False))
         self.residual = stride == 1 and cin == cout
 
+    def silence(self) -> None:
+        """Zero the last norm, so that the shortcut alone is left."""
+        last = self.body[-1]
+        assert isinstance(last, ConvNormAct) and isinstance(last[1], nn.BatchNorm2d)
+        nn.init.zeros_(last[1].weight)
+
     def forward(self, x: Tensor) -> Tensor:
         y = self.body(x)
         return x + y if self.residual else y
@@ -89,11 +100,54 @@ class Head(nn.Sequential):
         self.prediction = nn.Conv2d(_PYRAMID_CHANNELS, cout, 1)
 
 
+class Deeper(nn.Module):
+    """The residual blocks that a deeper SmallNet has besides.
+
+    Args:
+        widths: channels after each stage.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleDict({str(i): _blocks(widths[i], row) for i, row in _DEEPER_STAGES.items()})
+        self.levels = nn.ModuleDict({str(i): _blocks(_PYRAMID_CHANNELS, row) for i, row in _DEEPER_LEVELS.items()})
+
+    def begin_as_nothing(self) -> None:
+        """Let every block pass on what it is given, by a last norm of zero (Goyal et al. 2017)."""
+        for block in self.modules():
+            if isinstance(block, InvertedResidual):
+                block.silence()
+
+    def after_stage(self, index: int, x: Tensor) -> Tensor:
+        """Goes on with what stage `index` made."""
+        return self._after(self.stages, index, x)
+
+    def after_level(self, index: int, x: Tensor) -> Tensor:
+        """Goes on with level `index` of the pyramid, 0 being the finest."""
+        return self._after(self.levels, index, x)
+
+    @staticmethod
+    def _after(blocks: nn.ModuleDict, index: int, x: Tensor) -> Tensor:
+        y: Tensor = blocks[str(index)](x) if str(index) in blocks else x
+        return y
+
+
+def _blocks(width: int, row: tuple[str, int, int, int]) -> nn.Sequential:
+    kind, expansion, count, kernel = row
+    return nn.Sequential(
+        *(
+            InvertedResidual(width, width, fused=kind == 'fused', expansion=expansion, stride=1, kernel=kernel)
+            for _ in range(count)
+        )
+    )
+
+
 class SmallNet(nn.Module):
     """Backbone, pyramid and three chained heads.
 
     Args:
         resolution: pixels a side that a crop is shrunk to at first; a multiple of 32. Less is faster.
+        deeper: with more residual blocks, which change nothing at first, so that a trained network can be made deeper.
 
     Args of `forward`:
         images: (B, 3, 128, 128) float, RGB, −0.5…0.5.
@@ -103,7 +157,7 @@ class SmallNet(nn.Module):
         maps and location maps (B, 21, 3, n, n) in network units.
     """
 
-    def __init__(self, resolution: int = CROP_SIZE) -> None:
+    def __init__(self, resolution: int = CROP_SIZE, *, deeper: bool = False) -> None:
         super().__init__()
         self.shrink = Shrink(resolution)
         self.stem = ConvNormAct(3, 24, 3, stride=2)
@@ -126,6 +180,7 @@ class SmallNet(nn.Module):
             stages.append(nn.Sequential(*layers))
             widths.append(width)
         self.stages = nn.ModuleList(stages)
+        self.deeper = Deeper(widths) if deeper else None
         self.lateral = nn.ModuleList(ConvNormAct(widths[i], _PYRAMID_CHANNELS, 1, act=False) for i in _PYRAMID_STAGES)
         self.smooth = nn.ModuleList(Smooth(_PYRAMID_CHANNELS) for _ in _PYRAMID_STAGES)
         # The peers append two coordinate channels; in front of 1×1 convolutions a projected sum says the same for less.
@@ -148,6 +203,8 @@ class SmallNet(nn.Module):
         # Without this the many cells would start with almost all of the mass and the "not here" cell with none.
         assert self.heat.prediction.bias is not None
         nn.init.constant_(self.heat.prediction.bias, -2 * math.log(cells))
+        if self.deeper is not None:
+            self.deeper.begin_as_nothing()
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heat logits (B, 21, n, n) before normalisation, and the delta and location maps (B, 63, n, n).
@@ -158,16 +215,18 @@ class SmallNet(nn.Module):
         levels = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
+            if self.deeper is not None:
+                x = self.deeper.after_stage(i, x)
             if i in _PYRAMID_STAGES:
                 levels.append(x)
         y: Tensor | None = None
-        for lateral, smooth, level in zip(
-            reversed(list(self.lateral)), reversed(list(self.smooth)), reversed(levels), strict=True
-        ):
-            side = lateral(level)
+        for i in reversed(range(len(levels))):
+            side = self.lateral[i](levels[i])
             if y is not None:
                 side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
-            y = smooth(side)
+            y = self.smooth[i](side)
+            if self.deeper is not None:
+                y = self.deeper.after_level(i, y)
         assert y is not None
         features = y + self.place(self.get_buffer('position'))
         heat = self.heat(features)

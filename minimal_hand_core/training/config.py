@@ -70,6 +70,8 @@ class TrainingConfig:
             tracker, takes little more than half the time of 128. 128 for resnet50.
         refiner: train a refiner of the keypoints beside the network (detnet/refiner.py). Where the weights of
             start_from have one, it must be true.
+        deeper: more residual blocks for small, with 2.3 times the multiply-adds. Where the weights of start_from have
+            none, those change nothing at first; where they have some, it must be true.
         loss: 'cells' (of the small network alone, detnet/losses.py), 'joints' or 'peer' (detnet/map_loss.py); 'auto'
             takes 'cells' for small and 'joints' for resnet50.
         reference: with loss 'peer', its targets too: whole cells in a window (fact sheet 2.6).
@@ -94,6 +96,7 @@ class TrainingConfig:
     batch: int = 48
     resolution: int = CROP_SIZE
     refiner: bool = False
+    deeper: bool = False
     loss: str = 'auto'
     reference: bool = False
     learning_rate: float = 2e-3
@@ -135,6 +138,7 @@ class TrainingConfig:
         wanted = f'{" or ".join(map(str, sizes))} for backbone {self.backbone}'
         check(self.resolution in sizes, 'resolution', self.resolution, wanted)
         if self.backbone != 'small':
+            check(not self.deeper, 'deeper', self.deeper, f'false for backbone {self.backbone}')
             check(self.loss != 'cells', 'loss', self.loss, f"'joints' or 'peer' for backbone {self.backbone}")
         check(not self.reference or self.loss == 'peer', 'reference', True, "false, unless loss is 'peer'")
         fine = self.biomechanical == 0 or self.loss != 'peer'

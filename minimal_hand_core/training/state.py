@@ -89,11 +89,11 @@ class RunState(TrainingRun[DetNet]):
         torch.manual_seed(config.seed)
         self.device = choose_device(config.device, ranks)
         self.dtype = choose_dtype(config.precision, self.device)
-        model = DetNet(config.backbone, config.resolution, refined=config.refiner)
+        model = DetNet(config.backbone, config.resolution, refined=config.refiner, deeper=config.deeper)
         if config.start_from is not None:
             _begin_with(model, load_detnet(config.start_from, config.backbone), config)
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay)
+        optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay, self.dtype)
         super().__init__(config, model, optimizer)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.biomechanics = BiomechanicalLoss().to(self.device) if config.biomechanical > 0 else None
@@ -134,9 +134,9 @@ class RunState(TrainingRun[DetNet]):
 
 
 def _begin_with(model: DetNet, weights: DetNet, config: TrainingConfig) -> None:
-    """Take over trained weights; they may have worked in another resolution, and had no refiner."""
-    if weights.refiner is not None and model.refiner is None:
-        raise ConfigError(f'refiner is false, and the weights {config.start_from} have one; give true')
-    if weights.refiner is None:
-        weights.refiner = model.refiner
-    model.load_state_dict(weights.state_dict())
+    """Take over trained weights; they may have worked in another resolution, had no refiner, and be less deep."""
+    has = {'refiner': weights.refiner is not None, 'deeper': weights.deeper}
+    for name in (name for name, there in has.items() if there and not getattr(config, name)):
+        raise ConfigError(f'{name} is false, and the weights {config.start_from} have it; give true')
+    # what the weights do not have stays as it is made, which changes nothing
+    model.load_state_dict({**model.state_dict(), **weights.state_dict()})

@@ -176,7 +176,7 @@ def test_training_begins_one_beside_old_weights_and_goes_on_with_one(refined, tm
     assert fresh.model.refiner is not None and not fresh.model.refiner.leave.weight.any()
     on = RunState(config_from_dict({**QUICK, 'refiner': True, 'start_from': str(new)}))
     assert torch.equal(on.model.refiner.leave.weight, refined.refiner.leave.weight)
-    with pytest.raises(ConfigError, match='refiner is false, and the weights .*new.safetensors have one; give true'):
+    with pytest.raises(ConfigError, match='refiner is false, and the weights .*new.safetensors have it; give true'):
         RunState(config_from_dict({**QUICK, 'start_from': str(new)}))
 
 

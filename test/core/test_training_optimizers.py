@@ -26,6 +26,21 @@ def test_zeros_stay_zeros():
     assert not orthogonalized(torch.zeros(4, 6)).any()
 
 
+@pytest.mark.parametrize('shape', [(64, 216), (216, 64)])
+def test_in_bfloat16_it_is_nearly_the_same(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(4))
+    exact, rough = orthogonalized(matrix), orthogonalized(matrix, torch.bfloat16)
+    assert rough.dtype == torch.float32 and not torch.equal(rough, exact)
+    assert (rough - exact).norm() < 0.02 * exact.norm()
+    layer = nn.Conv2d(6, 4, 3, bias=False)
+    before = layer.weight.detach().clone()
+    layer.weight.grad = torch.ones_like(before) * torch.arange(4.0)[:, None, None, None]
+    optimizer = make_optimizer('muon', layer, 0.01, 0.0, torch.bfloat16)
+    optimizer.step()
+    step = 0.2 * 54**0.5 * orthogonalized(layer.weight.grad.flatten(1), torch.bfloat16).reshape(before.shape)
+    assert torch.allclose(layer.weight, before - 0.01 * step, atol=1e-6) and layer.weight.dtype == torch.float32
+
+
 def test_the_first_step_is_the_turned_gradient_and_decay():
     layer = nn.Conv2d(6, 4, 3, bias=False)
     before = layer.weight.detach().clone()
