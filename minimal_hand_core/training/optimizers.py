@@ -139,7 +139,7 @@ def orthogonalized(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor
 
     Args:
         matrix: (M, N) float32; zeros stay zeros.
-        dtype: of the iterations. In bfloat16, for which the coefficients were made, singular values are 0.01 off.
+        dtype: of the iterations. In bfloat16, for which the coefficients were made, the answer is 4 % off.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = (matrix / (matrix.norm() + 1e-7)).to(dtype)

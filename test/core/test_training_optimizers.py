@@ -31,7 +31,7 @@ def test_in_bfloat16_it_is_nearly_the_same(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(4))
     exact, rough = orthogonalized(matrix), orthogonalized(matrix, torch.bfloat16)
     assert rough.dtype == torch.float32 and not torch.equal(rough, exact)
-    assert (rough - exact).norm() < 0.02 * exact.norm()
+    assert (rough - exact).norm() < 0.05 * exact.norm()
     layer = nn.Conv2d(6, 4, 3, bias=False)
     before = layer.weight.detach().clone()
     layer.weight.grad = torch.ones_like(before) * torch.arange(4.0)[:, None, None, None]
