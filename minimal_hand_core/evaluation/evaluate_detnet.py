@@ -9,7 +9,6 @@ from minimal_hand_core.data import DATASETS
 from minimal_hand_core.evaluation.inputs import (
     add_report_arguments,
     add_source_arguments,
-    exit_status,
     finish,
     gather,
     protocols,
@@ -18,6 +17,7 @@ from minimal_hand_core.evaluation.peer_files import write_peer
 from minimal_hand_core.evaluation.protocols import PROTOCOLS
 from minimal_hand_core.evaluation.published import DETNET
 from minimal_hand_core.evaluation.report import Report, check_output
+from minimal_hand_core.exit_status import exit_status
 
 _PROTOCOLS = '\n'.join(f'  {protocol.name:<12}{protocol.summary}' for protocol in PROTOCOLS.values())
 EPILOG = f"""data sets: {', '.join(DATASETS)}
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_source_arguments(parser)
     add_report_arguments(parser)
     options = parser.parse_args(arguments)
-    return exit_status('evaluate_detnet', lambda: _run(options))
+    return exit_status('evaluate_detnet', lambda: _run(options), goes_on='where it was')
 
 
 def _run(options: argparse.Namespace) -> None:

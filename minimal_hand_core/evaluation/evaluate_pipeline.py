@@ -12,7 +12,6 @@ from typing import NamedTuple
 from minimal_hand_core.evaluation.inputs import (
     add_report_arguments,
     add_source_arguments,
-    exit_status,
     finish,
     protocols,
 )
@@ -35,6 +34,7 @@ from minimal_hand_core.evaluation.pipeline_truth import true_hands, truth_errors
 from minimal_hand_core.evaluation.predictions import Predictions
 from minimal_hand_core.evaluation.published import DETNET, IKNET, LM_AIK, NETWORK_AIK, PSO_AIK
 from minimal_hand_core.evaluation.report import TITLES, Report, Row, check_output
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.hand import HandModel
 from minimal_hand_core.shape import ShapeRegressorError
 
@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         '--row', action='append', choices=tuple(METHODS), help='may be given several times (default: all)'
     )
     options = parser.parse_args(arguments)
-    return exit_status('evaluate_pipeline', lambda: _run(options))
+    return exit_status('evaluate_pipeline', lambda: _run(options), goes_on='where it was')
 
 
 def _run(options: argparse.Namespace) -> None:

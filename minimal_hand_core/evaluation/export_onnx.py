@@ -22,6 +22,7 @@ from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.detnet.checkpoint import load_detnet, weights_file
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck_auc
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.inference.choice import measure
 from minimal_hand_core.inference.engine import EngineError, NetworkEngine
 from minimal_hand_core.inference.onnx_model import ONNX, digest, export_model
@@ -179,29 +180,28 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error('--int8 and --calibration FOLDER belong together')
     if options.limit < 1 or options.calibration_limit < 1:
         parser.error('--limit and --calibration-limit must be 1 or more')
-    try:
-        if options.int8:
-            calibration = cut_crops(RealHands(options.calibration, 'train'), options.calibration_limit)
-            test = cut_crops(RealHands(options.calibration, 'validation', tiers='A'), options.limit)
-            cost = export_int8(options.weights, options.output, calibration.images, test)
-            print(
-                f'{options.output}: INT8, calibrated on {len(calibration.images)} crops; area under PCK up to '
-                f'{AUC_HIGH} of the box, on {len(test.images)} others: {cost.before:.4f} in float32, {cost.after:.4f} '
-                f'in INT8; a crop takes {1e3 * cost.seconds_before:.1f} and {1e3 * cost.seconds_after:.1f} ms'
-            )
-        else:
-            real = options.crops is not None
-            samples = RealHands(options.crops, 'validation') if real else open_rendered(None, 'validation')
-            crops = cut_crops(samples, options.limit if real else min(options.limit, 32)).images
-            difference = export(options.weights, options.output, crops)
-            print(
-                f'{options.output}: largest difference of a keypoint from PyTorch {difference:.2g} pixels of the crop, '
-                f'on {len(crops)} {"real" if real else "rendered"} hands'
-            )
-    except (ValueError, OSError) as error:
-        print(f'export_onnx: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return exit_status('export_onnx', lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.int8:
+        calibration = cut_crops(RealHands(options.calibration, 'train'), options.calibration_limit)
+        test = cut_crops(RealHands(options.calibration, 'validation', tiers='A'), options.limit)
+        cost = export_int8(options.weights, options.output, calibration.images, test)
+        print(
+            f'{options.output}: INT8, calibrated on {len(calibration.images)} crops; area under PCK up to '
+            f'{AUC_HIGH} of the box, on {len(test.images)} others: {cost.before:.4f} in float32, {cost.after:.4f} '
+            f'in INT8; a crop takes {1e3 * cost.seconds_before:.1f} and {1e3 * cost.seconds_after:.1f} ms'
+        )
+    else:
+        real = options.crops is not None
+        samples = RealHands(options.crops, 'validation') if real else open_rendered(None, 'validation')
+        crops = cut_crops(samples, options.limit if real else min(options.limit, 32)).images
+        difference = export(options.weights, options.output, crops)
+        print(
+            f'{options.output}: largest difference of a keypoint from PyTorch {difference:.2g} pixels of the crop, '
+            f'on {len(crops)} {"real" if real else "rendered"} hands'
+        )
 
 
 if __name__ == '__main__':

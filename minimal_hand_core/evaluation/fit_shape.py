@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from minimal_hand_core.evaluation.inputs import add_source_arguments, exit_status
+from minimal_hand_core.evaluation.inputs import add_source_arguments
 from minimal_hand_core.evaluation.peer_files import SHAPE_SUFFIXES, write_shapes
 from minimal_hand_core.evaluation.pipeline_files import Shapes
 from minimal_hand_core.evaluation.pipeline_options import (
@@ -23,6 +23,7 @@ from minimal_hand_core.evaluation.pipeline_options import (
 )
 from minimal_hand_core.evaluation.pipeline_stages import stored_shapes
 from minimal_hand_core.evaluation.report import TITLES, check_output
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.hand.skeleton import NUM_BONES
 from minimal_hand_core.shape import SHAPE_METHODS
 
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_shape_arguments(parser)
     parser.add_argument('--output', type=Path, required=True, help='folder for the shapes')
     options = parser.parse_args(arguments)
-    return exit_status('fit_shape', lambda: printer().print(_run(options)))
+    return exit_status('fit_shape', lambda: printer().print(_run(options)), goes_on='where it was')
 
 
 def _run(options: argparse.Namespace) -> Table:

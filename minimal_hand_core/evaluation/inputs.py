@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,19 +27,6 @@ from minimal_hand_core.inference.onnx_model import ONNX, digest, model_facts
 
 FOLDER = 'predictions'
 """In the output folder, or in the user's cache without one."""
-
-
-def exit_status(name: str, work: Callable[[], None]) -> int:
-    """Do the work of the command `name`; 0, 1 after an error, which is told, or 130 when it was interrupted."""
-    try:
-        work()
-    except (ValueError, OSError) as error:
-        print(f'{name}: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f'{name}: interrupted; the same command goes on where it was', file=sys.stderr)
-        return 130
-    return 0
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from minimal_hand_core.drawing import contact_sheet, draw_skeleton, draw_text
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import Predictions, predict
+from minimal_hand_core.exit_status import exit_status
 
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(1, 31))
 """Of the PCK curve, shares of the hand's box."""
@@ -104,18 +105,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--tiers', default='A', help='grades of labels to keep, e.g. AB')
     parser.add_argument('--output', type=Path, help='folder for photos.json and overlays.png')
     options = parser.parse_args(arguments)
-    try:
-        samples = RealHands(options.folder, options.split, tiers=options.tiers)
-        summaries, found, errors = evaluate(samples, options.weights)
-        if options.output is not None:
-            options.output.mkdir(parents=True, exist_ok=True)
-            (options.output / 'photos.json').write_text(json.dumps(summaries, indent=1))
-            sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
-            if not cv2.imwrite(str(options.output / 'overlays.png'), sheet):
-                raise OSError(f'{options.output / "overlays.png"} cannot be written')
-    except (ValueError, OSError) as error:
-        print(f'evaluate_photos: {error}', file=sys.stderr)
-        return 1
+    return exit_status('evaluate_photos', lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    samples = RealHands(options.folder, options.split, tiers=options.tiers)
+    summaries, found, errors = evaluate(samples, options.weights)
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / 'photos.json').write_text(json.dumps(summaries, indent=1))
+        sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
+        if not cv2.imwrite(str(options.output / 'overlays.png'), sheet):
+            raise OSError(f'{options.output / "overlays.png"} cannot be written')
     table = Table(title=f'{options.folder}, split {options.split}, tiers {options.tiers}')
     for name in ('source', 'hands', 'mean error', 'PCK@0.1', 'PCK@0.2'):
         table.add_column(name, justify='left' if name == 'source' else 'right')
@@ -123,7 +124,6 @@ def main(arguments: list[str] | None = None) -> int:
         shares = (f'{100 * row["mean_error"]:.2f} %', f'{row["pck@0.1"]:.4f}', f'{row["pck@0.2"]:.4f}')
         table.add_row(source, str(row['hands']), *shares, end_section=source == 'all')
     Console().print(table)
-    return 0
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from minimal_hand_core.evaluation.inputs import add_source_arguments, exit_status
+from minimal_hand_core.evaluation.inputs import add_source_arguments
 from minimal_hand_core.evaluation.pipeline import looks_mirrored
 from minimal_hand_core.evaluation.pipeline_files import Poses, Shapes
 from minimal_hand_core.evaluation.pipeline_options import (
@@ -25,6 +25,7 @@ from minimal_hand_core.evaluation.pipeline_options import (
 from minimal_hand_core.evaluation.pipeline_stages import PoseStage, stored_poses, stored_shapes
 from minimal_hand_core.evaluation.predictions import Predictions
 from minimal_hand_core.evaluation.report import TITLES, check_output
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.hand import HandModel
 from minimal_hand_core.pose import ANATOMICAL_LIMITS, POSE_METHODS
 from minimal_hand_core.shape import SHAPE_METHODS
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--limits', action='store_true', help='bend no joint further than a hand bends')
     parser.add_argument('--output', type=Path, required=True, help='folder for the poses')
     options = parser.parse_args(arguments)
-    return exit_status('solve_pose', lambda: printer().print(_run(options)))
+    return exit_status('solve_pose', lambda: printer().print(_run(options)), goes_on='where it was')
 
 
 def _run(options: argparse.Namespace) -> Table:

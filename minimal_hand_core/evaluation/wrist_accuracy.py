@@ -25,6 +25,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from minimal_hand_core.data.synthetic import HandMotion, RenderedScene
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import Engine, create_engine
@@ -331,29 +332,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--output', type=Path, help='JSON file for all figures')
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
-        engine = create_engine(options.backend, options.weights, 1)
-        first, count = options.seeds
-        errors = measure(
-            engine,
-            range(first, first + count),
-            options.frames,
-            rate=options.rate,
-            depth=options.depth,
-            config=PoseConfig(keypoint_scale=options.keypoint_scale),
-        )
-        by_view = {view.name: errors.of_view(i) for i, view in enumerate(VIEWS)}
-        rows = {name: summarise(mine) for name, mine in by_view.items() if len(mine.position)}
-        rows['all'] = summarise(errors)
-        if options.output is not None:
-            options.output.write_text(json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1))
-    except (ValueError, OSError) as error:
-        print(f'evaluate_wrist: {error}', file=sys.stderr)
-        return 1
+    return exit_status('evaluate_wrist', lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    engine = create_engine(options.backend, options.weights, 1)
+    first, count = options.seeds
+    errors = measure(
+        engine,
+        range(first, first + count),
+        options.frames,
+        rate=options.rate,
+        depth=options.depth,
+        config=PoseConfig(keypoint_scale=options.keypoint_scale),
+    )
+    by_view = {view.name: errors.of_view(i) for i, view in enumerate(VIEWS)}
+    rows = {name: summarise(mine) for name, mine in by_view.items() if len(mine.position)}
+    rows['all'] = summarise(errors)
+    if options.output is not None:
+        options.output.write_text(json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1))
     console = Console(width=max(Console().width, 130))
     console.print(table(rows, f'seeds {first}–{first + count - 1}, depth: {options.depth}'))
     console.print(f'keypoint_scale measured: {rows["all"].keypoint_scale:.3f}, used: {options.keypoint_scale:.3f}')
-    return 0
 
 
 if __name__ == '__main__':

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.training.recipe import parse_override
 
 
@@ -58,16 +58,12 @@ def run_command(
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    started = time.monotonic()
-    try:
+
+    def work() -> None:
+        started = time.monotonic()
         state = start(options, dict(parse_override(text) for text in options.set))
-    except (ValueError, OSError) as error:
-        print(f'{name}: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f'{name}: interrupted; the same command goes on from {options.output}', file=sys.stderr)
-        return 130
-    if os.environ.get('RANK', '0') == '0':  # of several processes, the first speaks for all
-        seconds = time.monotonic() - started
-        print(f'step {state.step} of {state.config.steps} after {seconds:.0f} s, in {options.output}')
-    return 0
+        if os.environ.get('RANK', '0') == '0':  # of several processes, the first speaks for all
+            seconds = time.monotonic() - started
+            print(f'step {state.step} of {state.config.steps} after {seconds:.0f} s, in {options.output}')
+
+    return exit_status(name, work, goes_on=f'from {options.output}')

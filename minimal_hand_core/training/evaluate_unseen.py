@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from minimal_hand_core.data.datasets.real_hands import RealHands
-from minimal_hand_core.evaluation.inputs import exit_status
 from minimal_hand_core.evaluation.photos import evaluate
+from minimal_hand_core.exit_status import exit_status
 from minimal_hand_core.training.config import TrainingConfig, load_config
 from minimal_hand_core.training.recipe import ConfigError, parse_override
 from minimal_hand_core.training.train_detnet import WEIGHTS
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         write_atomically(options.output / SCORES, json.dumps(scores, indent=1).encode())
         Console().print(table(scores))
 
-    return exit_status('evaluate_unseen', work)
+    return exit_status('evaluate_unseen', work, goes_on='where it was')
 
 
 if __name__ == '__main__':
