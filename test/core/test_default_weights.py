@@ -1,5 +1,7 @@
 """How good the weights that ship are, on hands they were never trained on. Figures as in assets/DETNET_SMALL.md."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from minimal_hand_core.evaluation.predict import predict
 from minimal_hand_core.evaluation.presence import crop_scores, roc_auc
 from minimal_hand_core.training.config import load_config
 from minimal_hand_core.training.train_detnet import WEIGHTS
+from minimal_hand_core.weights import ASSETS, WEIGHTS_INDEX
 from tools.card_figures import scene_samples
 
 # Training seeds start at 10,000, see data/datasets/rendered.py.
@@ -66,6 +69,16 @@ def test_held_back_photos_are_found(network, shared_path):
     assert pck(errors, 0.2) >= 0.993
     assert pck(errors, 0.1) >= 0.97
     assert errors.mean() <= 0.032
+
+
+def test_what_a_training_goes_on_from_is_whole():
+    """Weights kept for a sitting to come have a hash like those that ship."""
+    begin = Path(load_config('config/training/detnet_small_10.yaml').start_from)
+    assert begin.parent == ASSETS.relative_to(ASSETS.parents[1])
+    listed = json.loads((ASSETS / WEIGHTS_INDEX).read_text())
+    assert hashlib.sha256((ASSETS / begin.name).read_bytes()).hexdigest() == listed[begin.name]['sha256']
+    network = load_detnet(ASSETS / begin.name)
+    assert network.deeper and network.refiner is not None and network.resolution == 96
 
 
 def test_trainings_that_leave_photos_out_go_back_to_renders_alone():
