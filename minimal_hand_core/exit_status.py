@@ -23,6 +23,7 @@ def exit_status(name: str, work: Callable[[], None], *, goes_on: str = '') -> in
         print(f'{name}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f'{name}: interrupted' + f'; the same command goes on {goes_on}' * bool(goes_on), file=sys.stderr)
+        more = f'; the same command goes on {goes_on}' if goes_on else ''
+        print(f'{name}: interrupted{more}', file=sys.stderr)
         return 130
     return 0

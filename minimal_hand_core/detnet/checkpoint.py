@@ -57,12 +57,13 @@ def load_detnet(path: str | Path = 'default', backbone: str | None = None) -> De
     if found not in BACKBONES:
         raise CheckpointError(path, f'names the unknown backbone {found!r}: this version knows {", ".join(BACKBONES)}')
     resolution = _resolution(path, metadata)
-    parts = {
-        name: any(key.startswith(prefix) for key in state)
-        for name, prefix in (('refined', 'refiner.'), ('deeper', 'small.deeper.'))
-    }
+    refined = any(key.startswith('refiner.') for key in state)
+    deeper = any(key.startswith('small.deeper.') for key in state)
     # the wrong backbone is told by its keys, below
-    model = DetNet(found, resolution, **parts) if backbone in (None, found) else DetNet(backbone)
+    if backbone in (None, found):
+        model = DetNet(found, resolution, refined=refined, deeper=deeper)
+    else:
+        model = DetNet(backbone)
     _FILES.fill(model, state, path, model.backbone)
     return model.eval()
 

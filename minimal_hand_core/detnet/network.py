@@ -47,13 +47,13 @@ class DetNet(nn.Module):
         if resolution not in known:
             choices = ', '.join(map(str, known))
             raise ValueError(f'resolution of DetNet {backbone} is {resolution!r}: choose one of {choices}')
-        if deeper and backbone == 'resnet50':
-            raise ValueError(
-                "DetNet resnet50 has no deeper form, its layers are the paper's: choose small, or leave it"
-            )
         if backbone == 'small':
             self.small = SmallNet(resolution, deeper=deeper)
         elif backbone == 'resnet50':
+            if deeper:
+                raise ValueError(
+                    "DetNet resnet50 has no deeper form, its layers are the paper's: choose small, or leave it"
+                )
             # Each head also sees what the heads before it said.
             heat_inputs = FEATURE_CHANNELS + 2
             delta_inputs = heat_inputs + NUM_KEYPOINTS

@@ -13,7 +13,6 @@ convolutions and top-down sums (Lin et al. 2017, feature pyramid networks).
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +21,9 @@ from minimal_hand_core.detnet.depthwise import DepthwiseConv2d
 from minimal_hand_core.detnet.output import CELL_PIXELS, CROP_SIZE, HEAT_MASS, DetNetOutput
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
+_Row = tuple[str, int, int, int, int, int]
 # (kind, expansion, channels, blocks, stride of the first block, kernel); each row ends one resolution.
-_STAGES = (
+_STAGES: tuple[_Row, ...] = (
     ('fused', 3, 32, 2, 2, 3),  # 32×32
     ('fused', 4, 48, 1, 2, 3),  # 16×16
     ('inverted', 4, 48, 2, 1, 5),
@@ -34,8 +34,12 @@ _PYRAMID_STAGES = (0, 2, 3, 4)
 _PYRAMID_CHANNELS = 64
 # What a deeper network has besides, as above, by the stage or the level of the pyramid that it comes after. Dense
 # kernels, because arithmetic is cheap at these resolutions and memory traffic is not.
-_DEEPER_STAGES = {2: ('fused', 4, 3, 3), 3: ('fused', 4, 4, 3), 4: ('inverted', 4, 2, 3)}
-_DEEPER_LEVELS = {1: ('fused', 2, 1, 3)}
+_DEEPER_STAGES: dict[int, _Row] = {
+    2: ('fused', 4, 48, 3, 1, 3),
+    3: ('fused', 4, 96, 4, 1, 3),
+    4: ('inverted', 4, 160, 2, 1, 3),
+}
+_DEEPER_LEVELS: dict[int, _Row] = {1: ('fused', 2, _PYRAMID_CHANNELS, 1, 1, 3)}
 
 
 class ConvNormAct(nn.Sequential):
@@ -104,13 +108,18 @@ class Deeper(nn.Module):
     """The residual blocks that a deeper SmallNet has besides.
 
     Args:
-        widths: channels after each stage.
+        there: with them; otherwise everything is passed on as it is.
+
+    Attributes:
+        stages: what goes on with each stage's maps.
+        levels: what goes on with each level of the pyramid, the finest first.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, there: bool) -> None:
         super().__init__()
-        self.stages = nn.ModuleDict({str(i): _blocks(widths[i], row) for i, row in _DEEPER_STAGES.items()})
-        self.levels = nn.ModuleDict({str(i): _blocks(_PYRAMID_CHANNELS, row) for i, row in _DEEPER_LEVELS.items()})
+        stages, levels = (_DEEPER_STAGES, _DEEPER_LEVELS) if there else ({}, {})
+        self.stages = nn.ModuleList(_further(stages.get(i)) for i in range(len(_STAGES)))
+        self.levels = nn.ModuleList(_further(levels.get(i)) for i in range(len(_PYRAMID_STAGES)))
 
     def begin_as_nothing(self) -> None:
         """Let every block pass on what it is given, by a last norm of zero (Goyal et al. 2017)."""
@@ -118,28 +127,25 @@ class Deeper(nn.Module):
             if isinstance(block, InvertedResidual):
                 block.silence()
 
-    def after_stage(self, index: int, x: Tensor) -> Tensor:
-        """Goes on with what stage `index` made."""
-        return self._after(self.stages, index, x)
 
-    def after_level(self, index: int, x: Tensor) -> Tensor:
-        """Goes on with level `index` of the pyramid, 0 being the finest."""
-        return self._after(self.levels, index, x)
-
-    @staticmethod
-    def _after(blocks: nn.ModuleDict, index: int, x: Tensor) -> Tensor:
-        y: Tensor = blocks[str(index)](x) if str(index) in blocks else x
-        return y
+def _further(row: _Row | None) -> nn.Sequential:
+    return nn.Sequential() if row is None else _blocks(row[2], row)
 
 
-def _blocks(width: int, row: tuple[str, int, int, int]) -> nn.Sequential:
-    kind, expansion, count, kernel = row
-    return nn.Sequential(
-        *(
-            InvertedResidual(width, width, fused=kind == 'fused', expansion=expansion, stride=1, kernel=kernel)
-            for _ in range(count)
+def _blocks(cin: int, row: _Row) -> nn.Sequential:
+    kind, expansion, width, count, stride, kernel = row
+    blocks: list[nn.Module] = []
+    for i in range(count):
+        block = InvertedResidual(
+            width if i else cin,
+            width,
+            fused=kind == 'fused',
+            expansion=expansion,
+            stride=1 if i else stride,
+            kernel=kernel,
         )
-    )
+        blocks.append(block)
+    return nn.Sequential(*blocks)
 
 
 class SmallNet(nn.Module):
@@ -161,26 +167,9 @@ class SmallNet(nn.Module):
         super().__init__()
         self.shrink = Shrink(resolution)
         self.stem = ConvNormAct(3, 24, 3, stride=2)
-        channels = 24
-        stages: list[nn.Module] = []
-        widths: list[int] = []
-        for kind, expansion, width, blocks, stride, kernel in _STAGES:
-            layers = []
-            for i in range(blocks):
-                block = InvertedResidual(
-                    channels,
-                    width,
-                    fused=kind == 'fused',
-                    expansion=expansion,
-                    stride=stride if i == 0 else 1,
-                    kernel=kernel,
-                )
-                layers.append(block)
-                channels = width
-            stages.append(nn.Sequential(*layers))
-            widths.append(width)
-        self.stages = nn.ModuleList(stages)
-        self.deeper = Deeper(widths) if deeper else None
+        widths = [row[2] for row in _STAGES]
+        self.stages = nn.ModuleList(_blocks(cin, row) for cin, row in zip((24, *widths[:-1]), _STAGES, strict=True))
+        self.deeper = Deeper(deeper)
         self.lateral = nn.ModuleList(ConvNormAct(widths[i], _PYRAMID_CHANNELS, 1, act=False) for i in _PYRAMID_STAGES)
         self.smooth = nn.ModuleList(Smooth(_PYRAMID_CHANNELS) for _ in _PYRAMID_STAGES)
         # The peers append two coordinate channels; in front of 1×1 convolutions a projected sum says the same for less.
@@ -203,8 +192,7 @@ class SmallNet(nn.Module):
         # Without this the many cells would start with almost all of the mass and the "not here" cell with none.
         assert self.heat.prediction.bias is not None
         nn.init.constant_(self.heat.prediction.bias, -2 * math.log(cells))
-        if self.deeper is not None:
-            self.deeper.begin_as_nothing()
+        self.deeper.begin_as_nothing()
 
     def logits(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Heat logits (B, 21, n, n) before normalisation, and the delta and location maps (B, 63, n, n).
@@ -214,9 +202,7 @@ class SmallNet(nn.Module):
         x = self.stem(self.shrink(images))
         levels = []
         for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if self.deeper is not None:
-                x = self.deeper.after_stage(i, x)
+            x = self.deeper.stages[i](stage(x))
             if i in _PYRAMID_STAGES:
                 levels.append(x)
         y: Tensor | None = None
@@ -224,9 +210,7 @@ class SmallNet(nn.Module):
             side = self.lateral[i](levels[i])
             if y is not None:
                 side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
-            y = self.smooth[i](side)
-            if self.deeper is not None:
-                y = self.deeper.after_level(i, y)
+            y = self.deeper.levels[i](self.smooth[i](side))
         assert y is not None
         features = y + self.place(self.get_buffer('position'))
         heat = self.heat(features)

@@ -136,7 +136,8 @@ class RunState(TrainingRun[DetNet]):
 def _begin_with(model: DetNet, weights: DetNet, config: TrainingConfig) -> None:
     """Take over trained weights; they may have worked in another resolution, had no refiner, and be less deep."""
     has = {'refiner': weights.refiner is not None, 'deeper': weights.deeper}
-    for name in (name for name, there in has.items() if there and not getattr(config, name)):
-        raise ConfigError(f'{name} is false, and the weights {config.start_from} have it; give true')
+    for name, there in has.items():
+        if there and not getattr(config, name):
+            raise ConfigError(f'{name} is false, and the weights {config.start_from} have it; give true')
     # what the weights do not have stays as it is made, which changes nothing
     model.load_state_dict({**model.state_dict(), **weights.state_dict()})

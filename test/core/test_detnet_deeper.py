@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from near import check_near
+from near import check_engines
 
 from minimal_hand_core.data.synthetic import SyntheticHands
 from minimal_hand_core.detnet import DetNet, load_detnet, save_detnet
-from minimal_hand_core.inference import available_backends, create_engine
-from minimal_hand_core.inference.engine import KEYPOINT_OUTPUTS
-from minimal_hand_core.inference.graph import KeypointGraph
 from minimal_hand_core.training.config import config_from_dict
 from minimal_hand_core.training.recipe import ConfigError
 from minimal_hand_core.training.state import RunState
@@ -20,9 +17,6 @@ from minimal_hand_core.training.train_detnet import train_step
 
 pytestmark = pytest.mark.usefixtures('own_cache')
 
-TOLERANCE = {'uv': 0.01, 'xyz': 1e-4, 'confidence': 1e-4}
-ROUGH = {'uv': 3, 'xyz': 3e-3, 'confidence': 3e-3}
-"""The same of bfloat16, of the median."""
 QUICK = {
     'steps': 40, 'batch': 4, 'warmup': 1, 'resolution': 96, 'tensorboard': False, 'data': {'workers': 0},
     'validation': {'rendered': 2}, 'deeper': True,
@@ -102,15 +96,7 @@ def test_it_is_kept_with_the_weights_and_training_goes_on_with_it(tmp_path):
 
 
 def test_every_engine_runs_it(crops, tmp_path):
-    network = awake()
-    path = tmp_path / 'deeper.safetensors'
-    save_detnet(network, path, half=False)
-    with torch.no_grad():
-        wanted = dict(zip(KEYPOINT_OUTPUTS, KeypointGraph(network)(torch.from_numpy(crops))))
-    for backend in available_backends():
-        output = create_engine(backend, str(path)).run(crops)
-        for name in TOLERANCE:
-            check_near(backend, name, getattr(output, name), wanted[name].numpy(), TOLERANCE, ROUGH)
+    check_engines(awake(), crops, tmp_path / 'deeper.safetensors')
 
 
 def test_the_papers_network_has_no_deeper_form():
