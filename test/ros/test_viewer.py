@@ -24,6 +24,7 @@ from test_lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Manager  # 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.tracking import PoseEstimator  # noqa: E402
 from minimal_hand_core.viewing import Calibrate, Enable, Record, SetParameter, Viewer  # noqa: E402
+from minimal_hand_core.viewing.panel import Panel  # noqa: E402
 from minimal_hand_ros import viewer_node  # noqa: E402
 from minimal_hand_ros.ik_node import IkNode  # noqa: E402
 from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
@@ -40,11 +41,13 @@ class View:
     def __init__(self, run_here: Callable, monkeypatch: pytest.MonkeyPatch, watched: bool = True, **parameters) -> None:
         # as if somebody looked: pictures are taken and drawn at the full rate
         monkeypatch.setattr(Viewer, 'watched', property(lambda viewer: watched))
+        # tapped before the node begins: what it finds out first is said once
+        tap = partial(self._tap, monkeypatch)
+        self.said, self.values = tap(Panel, 'say'), tap(Panel, 'show_value')
+        self.shown, self.cameras = tap(Viewer, 'show'), tap(Viewer, 'show_camera')
         self.here = run_here(ViewerNode, {'port': 0, 'lost_timeout': 60.0, **parameters})
         self.viewer: Viewer = self.here.node.work.viewer
         self.panel = self.viewer.panel
-        self.said, self.values = self._tap(self.panel, 'say'), self._tap(self.panel, 'show_value')
-        self.shown, self.cameras = self._tap(self.viewer, 'show'), self._tap(self.viewer, 'show_camera')
 
     def ask(self, event: object) -> None:
         self.panel._put(event)
@@ -59,14 +62,14 @@ class View:
                 return hands
         raise AssertionError('it is never shown')
 
-    def _tap(self, owner: object, name: str) -> Inbox:
+    def _tap(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> Inbox:
         inbox, method = Inbox(name), getattr(owner, name)
 
-        def tapped(*arguments: object) -> None:
-            method(*arguments)
+        def tapped(this: object, *arguments: object) -> None:
+            method(this, *arguments)
             inbox.put(arguments)
 
-        setattr(owner, name, tapped)
+        monkeypatch.setattr(owner, name, tapped)
         return inbox
 
 
