@@ -1,6 +1,7 @@
 """Picture → keypoints of the hands in it, one at most of each side: find them, follow them, say when they are gone.
 
-Following: one crop round the last keypoints, moved on by their velocity; one wider second look before giving up.
+Following: one crop round the last keypoints, moved on by their velocity and turned so that the hand points up in it
+(upright.py); one wider second look before giving up.
 Searching, for the sides that are not followed: windows over the picture (search.py), in which the hands that are
 followed are painted over; the best one is looked at once more with a crop round its keypoints, both as a right and as a
 left hand. A hand is of the side that scores higher, and who looks for one side only does not take the other.
@@ -22,7 +23,7 @@ from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import Engine, create_engine
 from minimal_hand_core.tracking.camera import CameraModel, view_rotation
 from minimal_hand_core.tracking.config import DetectorConfig, check_changes
-from minimal_hand_core.tracking.crop import Crop, keypoints_crop
+from minimal_hand_core.tracking.crop import Crop
 from minimal_hand_core.tracking.gates import has_extent, is_hand, same_place
 from minimal_hand_core.tracking.looking import Look, Looker
 from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_crop, mirror_keypoints, mirror_picture
@@ -30,6 +31,7 @@ from minimal_hand_core.tracking.picture import as_bgr
 from minimal_hand_core.tracking.search import SearchPlan
 from minimal_hand_core.tracking.state import Keypoints, NoHand
 from minimal_hand_core.tracking.track import Track
+from minimal_hand_core.tracking.upright import upright_crop
 
 CANDIDATE_SHARE = 0.4
 """Share of enter_threshold that a search window needs to be looked at once more."""
@@ -317,7 +319,7 @@ class HandsDetector:
 
         if _score(best) < CANDIDATE_SHARE * self.config.enter_threshold or not has_extent(best):
             return none(_score(best))
-        crop = self._bounded(picture, keypoints_crop(best.uv))
+        crop = self._bounded(picture, upright_crop(best.uv, _angle(best)))
         both = self.config.check_side or len(sides) > 1
         looks = self._looker.look(picture, stamp, [Look(crop, side) for side in (SIDES if both else sides)], hidden)
         by_side = {found.side: found for found in looks}
@@ -329,6 +331,10 @@ class HandsDetector:
             return none(score)
         # Two looks at a real hand agree; two looks at a thing that is none rarely do.
         if np.median(np.linalg.norm(wanted.uv - best.uv, axis=1)) > AGREEMENT * crop.side:
+            # The second look, with the hand upright and in the middle, is the better one: the next picture may agree
+            # with it. Only once in a row, so that a thing that is no hand does not keep the search at its place.
+            if best.crop not in [place for place, _ in self._places.values()]:
+                self._places[wanted.side] = (self._bounded(picture, upright_crop(wanted.uv, crop.angle)), stamp)
             return none(score)
         if any(same_place(wanted.uv, uv) for uv in hidden):
             return none(score)
@@ -359,6 +365,11 @@ def _other(side: str) -> str:
 def _score(found: Keypoints) -> float:
     """The score; 0 where it is NaN."""
     return 0.0 if math.isnan(found.score) else found.score
+
+
+def _angle(found: Keypoints) -> float:
+    """How far the crop was turned that the hand was seen in."""
+    return 0.0 if found.crop is None else found.crop.angle
 
 
 def _scaled(crop: Crop, factor: float) -> Crop:

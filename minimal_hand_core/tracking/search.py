@@ -3,17 +3,23 @@
 A hand is recognised when it fills about 0.4…0.9 of a window, so windows shrink by 0.6 from scale to scale and overlap
 by half. Every picture gets one coarse window and, for the rest of its budget, fine ones: a hand near the camera is
 found within a few pictures, a small one a little later, and no picture costs more than any other.
+
+A hand on its side is recognised in these windows, one that points down in half of all cases. So every third time a
+window comes up it is turned upside down.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from minimal_hand_core.tracking.crop import Crop
 
 SCALES = (1.0, 0.6, 0.36)
 """Sides of the windows, in shorter sides of the picture. The first is the coarse one."""
 OVERLAP = 0.5
+TURNED_EVERY = 3
+"""Every how many-th time a window is turned upside down."""
 
 
 class SearchPlan:
@@ -40,14 +46,12 @@ class SearchPlan:
 
     def take(self, count: int) -> list[Crop]:
         """The next windows, at most `count`: one coarse, the rest fine (all coarse ones in turn when count is 1)."""
-        if count == 1:
-            windows = self._coarse + self._fine
-            self._next_coarse += 1
-            return [windows[(self._next_coarse - 1) % len(windows)]]
-        taken = [self._coarse[self._next_coarse % len(self._coarse)]]
         self._next_coarse += 1
+        if count == 1:
+            return [_in_turn(self._coarse + self._fine, self._next_coarse - 1)]
+        taken = [_in_turn(self._coarse, self._next_coarse - 1)]
         for _ in range(min(count - 1, len(self._fine))):
-            taken.append(self._fine[self._next_fine % len(self._fine)])
+            taken.append(_in_turn(self._fine, self._next_fine))
             self._next_fine += 1
         return taken
 
@@ -55,6 +59,14 @@ class SearchPlan:
     def windows(self) -> list[Crop]:
         """Every window, coarse ones first."""
         return self._coarse + self._fine
+
+
+def _in_turn(windows: list[Crop], number: int) -> Crop:
+    """Window `number` of all of them again and again."""
+    again, which = divmod(number, len(windows))
+    window = windows[which]
+    turned = again % TURNED_EVERY == TURNED_EVERY - 1
+    return replace(window, angle=math.pi) if turned else window
 
 
 def _grid(width: int, height: int, side: float) -> list[Crop]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop, keypoints_crop
+from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop
 from minimal_hand_core.tracking.state import Keypoints
+from minimal_hand_core.tracking.upright import upright_crop
 
 MAX_PREDICTION = 0.2
 """Seconds that motion is extrapolated at most."""
@@ -36,14 +37,14 @@ class Track:
 
     Attributes:
         last: the newest keypoints.
-        crop: the crop round them.
+        crop: the crop round them, turned so that the hand points up.
         expected: where they were expected.
         claim: how sure it is that this is the same hand as before: its score, less for a jump.
     """
 
     def __init__(self, found: Keypoints, margin: float = 0.0) -> None:
         self.last, self.claim = found, found.score
-        self.crop = self.expected = keypoints_crop(found.uv)
+        self.crop = self.expected = upright_crop(found.uv)
         self._velocity = (0.0, 0.0)
         self._pictures = 0
         self._margin, self._checks = margin, 1
@@ -53,11 +54,12 @@ class Track:
         (x, y), seconds = self._velocity, min(stamp - self.last.stamp, MAX_PREDICTION)
         size = math.hypot(x, y) * seconds
         seconds *= min(1.0, MAX_SHIFT * self.crop.side / max(size, 1e-9))
-        return Crop((self.crop.center[0] + seconds * x, self.crop.center[1] + seconds * y), self.crop.side)
+        center = self.crop.center[0] + seconds * x, self.crop.center[1] + seconds * y
+        return Crop(center, self.crop.side, self.crop.angle)
 
     def take(self, found: Keypoints) -> None:
         """Go on with the keypoints of the next picture."""
-        self.expected, crop = self.crop_at(found.stamp), keypoints_crop(found.uv)
+        self.expected, crop = self.crop_at(found.stamp), upright_crop(found.uv, self.crop.angle)
         seconds = found.stamp - self.last.stamp
         if seconds:
             # Of the box's centre, pixels per second, half old and half new.
@@ -90,5 +92,5 @@ class Track:
 
     def change_side(self, found: Keypoints) -> None:
         """Go on as the other hand, whose keypoints are given."""
-        self.last, self.crop = found, keypoints_crop(found.uv)
+        self.last, self.crop = found, upright_crop(found.uv, self.crop.angle)
         self._margin = -self._margin
