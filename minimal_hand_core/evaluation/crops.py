@@ -8,11 +8,15 @@ published figures of this field do; what the tracker does without it is another 
 | EO: five tips | a wide look round them, then 1.5 × the box of what was seen | the picture's middle square |
 | sampling | anti-aliased | anti-aliased (theirs: nearest neighbour but for EO) |
 
+`upright` is `tracker`, and where the palm that is seen leans more than 60° from up, another look at that square, turned
+by quarters until it does not: what the tracker shows the network from the second picture of a hand on.
+
 A network does best on crops like those it was trained on: ours on `tracker`, the peer's checkpoints on `peer`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +26,9 @@ from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.evaluation.predictions import PredictionError
 from minimal_hand_core.evaluation.protocols import TIPS_ONLY
 from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop, keypoints_crop
+from minimal_hand_core.tracking.upright import upright_angle
 
-CROPS = ('tracker', 'peer')
+CROPS = ('tracker', 'upright', 'peer')
 PEER_FACTOR = 2.0
 REACH_M = 0.36
 """Side, metres, of a square round a hand's tips that holds all of the hand however it is turned."""
@@ -67,6 +72,11 @@ def second_look(uv: np.ndarray, first: Crop) -> Crop:
         return first
     crop = keypoints_crop(uv)
     return Crop(crop.center, min(crop.side, first.side))
+
+
+def upright_look(uv: np.ndarray, crop: Crop) -> Crop:
+    """The same square, turned so that the hand with keypoints (21, 2), seen in it, points up; unturned, if it does."""
+    return replace(crop, angle=upright_angle(uv)) if np.isfinite(uv).all() else crop
 
 
 def _tracker(sample: Sample) -> FirstLook:

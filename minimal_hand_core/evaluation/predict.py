@@ -10,7 +10,7 @@ import torch
 
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.detnet.network import DetNet
-from minimal_hand_core.evaluation.crops import first_look, second_look
+from minimal_hand_core.evaluation.crops import first_look, second_look, upright_look
 from minimal_hand_core.evaluation.predictions import UNKNOWN_SIDE, Origin, PredictionError, Predictions, concatenate
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
 from minimal_hand_core.inference.engine import Engine, EngineOutput
@@ -84,11 +84,18 @@ def _predict_batch(engine: Engine, samples: Sequence[Sample], how: str, origin: 
     looks = [first_look(sample, how, origin.dataset) for sample in samples]
     crops = [look.crop for look in looks]
     uv, xyz, confidence = _look(engine, samples, crops)
-    again = [i for i, look in enumerate(looks) if look.refine]
-    if again:
-        for i in again:
-            crops[i] = second_look(uv[i], crops[i])
-        uv[again], xyz[again], confidence[again] = _look(engine, [samples[i] for i in again], [crops[i] for i in again])
+
+    def look_again(better: dict[int, Crop]) -> None:
+        rows = list(better)
+        if rows:
+            for i, crop in better.items():
+                crops[i] = crop
+            uv[rows], xyz[rows], confidence[rows] = _look(engine, [samples[i] for i in rows], list(better.values()))
+
+    look_again({i: second_look(uv[i], crops[i]) for i, look in enumerate(looks) if look.refine})
+    if how == 'upright':
+        upright = (upright_look(*seen) for seen in zip(uv, crops))
+        look_again({i: crop for i, crop in enumerate(upright) if crop.angle})
     nothing = np.full((NUM_KEYPOINTS, 3), np.nan)
     return Predictions(
         keys=[sample.key for sample in samples],
@@ -114,6 +121,9 @@ def _look(
     output = engine.run(np.stack(images))
     xyz = output.xyz.astype(np.float64)
     xyz[left, :, 0] *= -1
+    for i, crop in enumerate(crops):
+        if crop.angle:
+            xyz[i] = xyz[i] @ crop.turn().T
     uv = [crop.to_image(points, mirror=bool(flip)) for crop, points, flip in zip(crops, output.uv, left)]
     return np.stack(uv), xyz, output.confidence.astype(np.float64)
 

@@ -10,7 +10,7 @@ from perfect_predictions import TIPS, made_up
 from minimal_hand_core.data import Sample, open_dataset
 from minimal_hand_core.detnet import DetNet
 from minimal_hand_core.evaluation.array_file import ArrayFileError
-from minimal_hand_core.evaluation.crops import first_look
+from minimal_hand_core.evaluation.crops import CROPS, first_look
 from minimal_hand_core.evaluation.peer_files import (
     peer_datasets,
     read_peer,
@@ -141,6 +141,51 @@ def test_tips_alone_are_looked_at_twice(rng):
         np.testing.assert_allclose(first.crop.center, (tips.min(axis=0) + tips.max(axis=0)) / 2)
 
 
+def test_hands_that_do_not_point_up_are_looked_at_again_as_the_tracker_does():
+    """A network that knows the fingers' direction in its crop, and nothing else."""
+    rng = np.random.default_rng(3)
+    samples = Samples(rng, count=12)
+    palms = []
+    for i, sample in enumerate(list(samples)):
+        angle = 2 * np.pi * (i + 0.5) / 12
+        points = 120 + 40 * rng.uniform(-1, 1, (21, 2))
+        palm = 70 * np.array([np.sin(angle), -np.cos(angle)])
+        points[0], points[9] = 120 - palm / 2, 120 + palm / 2
+        palms.append(palm / 70)
+        samples[i] = replace(sample, keypoints_px=points)
+
+    class Leaning:
+        seen: list[float]
+
+        def __init__(self):
+            self.seen = []
+
+        def run(self, crops):
+            uv, xyz = np.full((len(crops), 21, 2), 40.0), np.zeros((len(crops), 21, 3))
+            uv[:, 1] = 90
+            for n, crop in enumerate(crops.astype(float)):
+                # red is y of the picture, green is x: how they change tells the crop's axes
+                image = np.stack([crop[60:68, 60:68, 1], crop[60:68, 60:68, 0]], axis=-1)
+                across = image.mean(axis=0)[-1] - image.mean(axis=0)[0]
+                down = image.mean(axis=1)[-1] - image.mean(axis=1)[0]
+                palm = palms[round(crop[60:68, 60:68, 2].mean() / 20)]
+                inside = np.array([across @ palm / np.hypot(*across), down @ palm / np.hypot(*down)])
+                uv[n, 0], uv[n, 9] = 64 - 30 * inside, 64 + 30 * inside
+                xyz[n, 9, :2] = inside
+                self.seen.append(abs(np.degrees(np.arctan2(inside[0], -inside[1]))))
+            return EngineOutput(*(part.astype(np.float32) for part in (uv, xyz, np.full(uv.shape[:2], 0.9))))
+
+    for how, looks, most in (('tracker', 12, 166), ('upright', 12 + 8, 46)):
+        engine = Leaning()
+        found = predict(engine, samples, batch=16, crop=how)
+        assert len(engine.seen) == looks
+        assert max(engine.seen[-8:]) < most
+        for i, palm in enumerate(palms):
+            np.testing.assert_allclose(found.xyz[i, 9], (*palm, 0), atol=0.02)
+            along = found.uv[i, 9] - found.uv[i, 0]
+            np.testing.assert_allclose(along / np.hypot(*along), palm, atol=0.02)
+
+
 def test_peer_crops_are_those_of_the_fact_sheet(rng):
     sample = Samples(rng)[0]
     box = np.ptp(sample.keypoints_px, axis=0).max()
@@ -160,7 +205,7 @@ def test_peer_crops_are_those_of_the_fact_sheet(rng):
     given = replace(tips, extent_px=np.array([[10.0, 20], [110, 60]]))
     assert first_look(given, 'peer', 'dexter_object').crop.side == 200
     assert first_look(given).crop.side == 150 and not first_look(given).refine
-    with pytest.raises(PredictionError, match='choose one of tracker, peer'):
+    with pytest.raises(PredictionError, match='choose one of tracker, upright, peer'):
         first_look(sample, 'tight')
 
 
@@ -169,7 +214,7 @@ def test_native_samples_are_predicted(name, tmp_path):
     """With a network that knows nothing: what counts is that every layout gets through, in order."""
     EXAMPLES[name](tmp_path / name)
     samples = open_dataset(name, tmp_path / name, 'test', cache=False, **({'masks': True} if name == 'rhd' else {}))
-    for crop in ('tracker', 'peer'):
+    for crop in CROPS:
         found = predict(DetNet('small').eval(), samples, crop=crop, origin=Origin(dataset=name, crop=crop))
         assert list(found.keys) == [samples.key(i) for i in range(len(samples))]
         np.testing.assert_array_equal(found.labelled, np.isfinite(samples.labels.keypoints_m).all(axis=2))
