@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from minimal_hand_core.data.augmentation import plain_crop  # noqa: E402
 from minimal_hand_core.data.datasets.real_hands import STRETCHED_SOURCES, RealHands  # noqa: E402
 from minimal_hand_core.data.sample import Sample  # noqa: E402
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, RenderedScene, SyntheticHands  # noqa: E402
+from minimal_hand_core.data.synthetic.drawings import drawing  # noqa: E402
 from minimal_hand_core.detnet import DetNet, load_detnet  # noqa: E402
+from minimal_hand_core.detnet.output import CROP_SIZE  # noqa: E402
 from minimal_hand_core.evaluation import align_procrustes, box_errors  # noqa: E402
 from minimal_hand_core.evaluation.alignment import root_scale_errors  # noqa: E402
 from minimal_hand_core.evaluation.pck import pck  # noqa: E402
@@ -29,8 +32,9 @@ from minimal_hand_core.evaluation.predict import Predictions, predict  # noqa: E
 from minimal_hand_core.evaluation.presence import crop_scores, roc_auc  # noqa: E402
 
 SCENES = range(20, 28)
-ANY_VIEW = 78
+ANY_VIEW, STRETCHED = 78, 79
 """Seeds of no split: training seeds are far above."""
+ALL_STRETCHED = replace(CENTRED, stretched=1.0)
 
 
 def main() -> int:
@@ -57,9 +61,13 @@ def main() -> int:
     errors = box_errors(found.uv, found.true_uv)
     print(f'  of the joints that no object hides {100 * errors[seen].mean():.2f} %, of the others '
           f'{100 * errors[~seen].mean():.2f} %, {100 * (~seen).mean():.1f} % of all')  # fmt: skip
+    tell_2d('any view, stretched', predict(network, SyntheticHands(STRETCHED, backgrounds, 256, 250, ALL_STRETCHED)))
 
     rng = np.random.default_rng(0)
     absent = crop_scores(network, np.stack([backgrounds.sample(rng, 128)[..., ::-1] for _ in range(500)]))
+    rng = np.random.default_rng(5)
+    pages = crop_scores(network, np.stack([drawing(rng, CROP_SIZE) for _ in range(300)]))
+    print(f'drawn pages and patterns: {100 * (pages > 0.5).mean():.1f} % above 0.5')
     real, wrong_real = sides(network, [sample for sample in photos if sample.side is not None])
     drawn, wrong_drawn = sides(network, hands)
     print(f'without a hand: {100 * (absent > 0.5).mean():.1f} % above 0.5; any-view hands below 0.5: '

@@ -35,9 +35,9 @@ def network():
 
 
 def test_hands_of_unseen_scenes_are_found(network):
-    """A hand before a camera, as in the demo. The first goal was 6 % of the hand's box; it is at 2.7 %."""
+    """A hand before a camera, as in the demo. The first goal was 6 % of the hand's box; it is below 2.2 %."""
     found = predict(network, scene_samples(SCENE_SEEDS))
-    assert box_errors(found.uv, found.true_uv).mean() < 0.035
+    assert box_errors(found.uv, found.true_uv).mean() < 0.03
 
 
 def test_hands_in_any_view_are_found(network):
@@ -45,8 +45,8 @@ def test_hands_in_any_view_are_found(network):
     hands = SyntheticHands(ANY_VIEW_SEED, size=256, variation=CENTRED)
     found = predict(network, (hands[i] for i in range(120)))
     errors = box_errors(found.uv, found.true_uv)
-    assert np.median(errors) < 0.05
-    assert errors.mean() < 0.085
+    assert np.median(errors) < 0.04
+    assert errors.mean() < 0.065
 
 
 def test_the_score_tells_hands_from_pictures_without_one(network, shared_path):
@@ -71,14 +71,13 @@ def test_held_back_photos_are_found(network, shared_path):
     assert errors.mean() <= 0.032
 
 
-def test_what_a_training_goes_on_from_is_whole():
-    """Weights kept for a sitting to come have a hash like those that ship."""
-    begin = Path(load_config('config/training/detnet_small_10.yaml').start_from)
-    assert begin.parent == ASSETS.relative_to(ASSETS.parents[1])
-    listed = json.loads((ASSETS / WEIGHTS_INDEX).read_text())
-    assert hashlib.sha256((ASSETS / begin.name).read_bytes()).hexdigest() == listed[begin.name]['sha256']
-    network = load_detnet(ASSETS / begin.name)
+def test_the_weights_are_the_deeper_ones(network):
+    """And their hash is checked when they are loaded; here, that the list of hashes names what there is."""
     assert network.deeper and network.refiner is not None and network.resolution == 96
+    listed = json.loads((ASSETS / WEIGHTS_INDEX).read_text())
+    for path in ASSETS.glob('*.safetensors'):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == listed.pop(path.name)['sha256']
+    assert not listed
 
 
 def test_trainings_that_leave_photos_out_go_back_to_renders_alone():
