@@ -162,10 +162,11 @@ def test_training_begins_one_beside_old_weights_and_goes_on_with_one(refined, tm
     save_detnet(refined, new, half=False)
     fresh = RunState(config_from_dict({**QUICK, 'refiner': True, 'start_from': str(old)}))
     assert fresh.model.refiner is not None and not fresh.model.refiner.leave.weight.any()
-    on = RunState(config_from_dict({**QUICK, 'refiner': True, 'start_from': str(new)}))
+    deeper = {**QUICK, 'deeper': refined.deeper}
+    on = RunState(config_from_dict({**deeper, 'refiner': True, 'start_from': str(new)}))
     assert torch.equal(on.model.refiner.leave.weight, refined.refiner.leave.weight)
     with pytest.raises(ConfigError, match='refiner is false, and the weights .*new.safetensors have it; give true'):
-        RunState(config_from_dict({**QUICK, 'start_from': str(new)}))
+        RunState(config_from_dict({**deeper, 'start_from': str(new)}))
 
 
 @pytest.mark.parametrize('settings', [{}, {'loss': 'joints'}, {'loss': 'peer'}])

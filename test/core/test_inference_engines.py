@@ -144,9 +144,10 @@ def test_tracker_runs_with_each(engines):
         for state, wanted in zip(states[backend], states['torch']):
             assert (state is None) == (wanted is None)
             if state is not None:
-                # Pixels of the picture, of which a crop's holds about two here.
-                assert np.median(np.abs(state.uv - wanted.uv)) < (0.6 if backend == 'torch:bfloat16' else 0.01)
-                assert np.abs(state.uv - wanted.uv).max() < (3.0 if backend == 'torch:bfloat16' else 0.1)
+                # Pixels of the picture, of which a crop's holds about two here. From the second picture on crops differ
+                # by a millionth of a pixel too, and some grey values by one.
+                assert np.median(np.abs(state.uv - wanted.uv)) < (0.6 if backend == 'torch:bfloat16' else 0.04)
+                assert np.abs(state.uv - wanted.uv).max() < (3.0 if backend == 'torch:bfloat16' else 0.2)
 
 
 def counted_threads(backend: str, threads: int) -> int:
