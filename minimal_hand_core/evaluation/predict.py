@@ -16,6 +16,7 @@ from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
 from minimal_hand_core.inference.engine import Engine, EngineOutput
 from minimal_hand_core.inference.graph import KeypointGraph
 from minimal_hand_core.tracking.crop import Crop
+from minimal_hand_core.tracking.looking import Look, in_picture
 
 
 class ModelEngine:
@@ -116,16 +117,11 @@ def _look(
     engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """uv (B, 21, 2) pixels of the pictures, xyz (B, 21, 3) in the pictures' axes, confidence (B, 21)."""
-    left = np.array([sample.side == 'left' for sample in samples])
-    images = [crop.extract(s.image, mirror=bool(flip)) for crop, s, flip in zip(crops, samples, left)]
+    looks = [Look(crop, 'left' if sample.side == 'left' else 'right') for crop, sample in zip(crops, samples)]
+    images = [look.crop.extract(sample.image, mirror=look.side == 'left') for look, sample in zip(looks, samples)]
     output = engine.run(np.stack(images))
-    xyz = output.xyz.astype(np.float64)
-    xyz[left, :, 0] *= -1
-    for i, crop in enumerate(crops):
-        if crop.angle:
-            xyz[i] = xyz[i] @ crop.turn().T
-    uv = [crop.to_image(points, mirror=bool(flip)) for crop, points, flip in zip(crops, output.uv, left)]
-    return np.stack(uv), xyz, output.confidence.astype(np.float64)
+    seen = [in_picture(look, 0.0, *parts) for look, *parts in zip(looks, output.uv, output.xyz, output.confidence)]
+    return np.stack([k.uv for k in seen]), np.stack([k.xyz for k in seen]), np.stack([k.confidence for k in seen])
 
 
 def _check_labels(sample: Sample) -> None:

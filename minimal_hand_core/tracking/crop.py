@@ -64,11 +64,6 @@ class Crop:
         row_x, row_y = (flip * cos, -sin), (flip * sin, cos)
         return np.array([[*row_x, x - middle * sum(row_x)], [*row_y, y - middle * sum(row_y)]])
 
-    def turn(self) -> np.ndarray:
-        """(3, 3) float64 rotation R about the view with x_picture = R · x_crop, axes x right, y down, z forward."""
-        cos, sin = math.cos(self.angle), math.sin(self.angle)
-        return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-
     def to_image(self, uv: np.ndarray, size: int = CROP_SIZE, mirror: bool = False) -> np.ndarray:
         """Pixels of the crop (…, 2) → pixels of the picture (…, 2), float64."""
         matrix = self.affine(size, mirror)

@@ -74,17 +74,18 @@ class Looker:
         self.timings['decode'] += output.decode_seconds
         self.runs += len(looks)
         return [
-            _in_picture(look, stamp, uv, xyz, confidence)
+            in_picture(look, stamp, uv, xyz, confidence)
             for look, uv, xyz, confidence in zip(looks, output.uv, output.xyz, output.confidence, strict=True)
         ]
 
 
-def _in_picture(look: Look, stamp: float, uv: np.ndarray, xyz: np.ndarray, confidence: np.ndarray) -> Keypoints:
+def in_picture(look: Look, stamp: float, uv: np.ndarray, xyz: np.ndarray, confidence: np.ndarray) -> Keypoints:
+    """What the network said of a square, (21, 2), (21, 3) and (21,), in pixels and axes of the picture."""
     mirror, crop = look.side == 'left', look.crop
-    in_picture, axes, sure = np.empty(uv.shape), np.empty(xyz.shape), np.empty(confidence.shape)
+    pixels, axes, sure = np.empty(uv.shape), np.empty(xyz.shape), np.empty(confidence.shape)
     parts = for_kernel(uv), for_kernel(xyz), for_kernel(confidence)
-    score = into_picture(*parts, crop.affine(mirror=mirror), mirror, crop.angle, in_picture, axes, sure)
-    return Keypoints(look.side, stamp, score, in_picture, axes, sure, crop)
+    score = into_picture(*parts, crop.affine(mirror=mirror), mirror, crop.angle, pixels, axes, sure)
+    return Keypoints(look.side, stamp, score, pixels, axes, sure, crop)
 
 
 def _paint_over(pixels: np.ndarray, uv: np.ndarray) -> None:
