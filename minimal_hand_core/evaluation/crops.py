@@ -71,7 +71,7 @@ def second_look(uv: np.ndarray, first: Crop) -> Crop:
     if not 0.1 * first.side < side:
         return first
     crop = keypoints_crop(uv)
-    return Crop(crop.center, min(crop.side, first.side))
+    return replace(crop, side=min(crop.side, first.side))
 
 
 def upright_look(uv: np.ndarray, crop: Crop) -> Crop:

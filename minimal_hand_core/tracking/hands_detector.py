@@ -355,7 +355,7 @@ class HandsDetector:
     def _bounded(self, picture: np.ndarray, crop: Crop) -> Crop:
         """The crop with its side within the configured bounds."""
         largest = max(self.config.max_crop_ratio * max(picture.shape[:2]), self.config.min_crop_side)
-        return Crop(crop.center, min(max(crop.side, self.config.min_crop_side), largest), crop.angle)
+        return replace(crop, side=min(max(crop.side, self.config.min_crop_side), largest))
 
 
 def _other(side: str) -> str:
@@ -373,7 +373,7 @@ def _angle(found: Keypoints) -> float:
 
 
 def _scaled(crop: Crop, factor: float) -> Crop:
-    return Crop(crop.center, crop.side * factor, crop.angle)
+    return replace(crop, side=crop.side * factor)
 
 
 def _in_camera_axes(found: Keypoints, camera: CameraModel | None) -> Keypoints:

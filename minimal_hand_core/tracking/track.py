@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop
 from minimal_hand_core.tracking.state import Keypoints
@@ -55,7 +56,7 @@ class Track:
         size = math.hypot(x, y) * seconds
         seconds *= min(1.0, MAX_SHIFT * self.crop.side / max(size, 1e-9))
         center = self.crop.center[0] + seconds * x, self.crop.center[1] + seconds * y
-        return Crop(center, self.crop.side, self.crop.angle)
+        return replace(self.crop, center=center)
 
     def take(self, found: Keypoints) -> None:
         """Go on with the keypoints of the next picture."""

@@ -9,6 +9,7 @@ that a hand does not flicker while it turns; and it has to turn well beyond half
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,5 +42,4 @@ def upright_angle(uv: np.ndarray, before: float = 0.0) -> float:
 
 def upright_crop(uv: np.ndarray, before: float = 0.0) -> Crop:
     """`keypoints_crop` of keypoints (21, 2), turned by `upright_angle`."""
-    crop = keypoints_crop(uv)
-    return Crop(crop.center, crop.side, upright_angle(uv, before))
+    return replace(keypoints_crop(uv), angle=upright_angle(uv, before))
