@@ -105,7 +105,7 @@ class PoseConfig:
     hand_length: float = 0.0
     hand_length_sigma: float = 0.05
     keypoint_sigma: float = 0.0185
-    keypoint_scale: float = 0.987
+    keypoint_scale: float = 0.988
     xyz_sigma: float = 0.092
     pose_method: str = 'aik'
     pose_limits: bool = True

@@ -1,9 +1,10 @@
 """How far a crop is turned to show a hand with its fingers up.
 
 Photos show hands that way mostly, and rendered hands more often than not, so that is where a network knows them best:
-of hands in any view that point more than 60° away from up it misses the joints by 8.3 % of the hand's box, and by
-6.6 % when their crop is turned. Turns are quarters: the crop stays the same square, and its pixels lie as they did, so
-that a hand does not flicker while it turns; and it has to turn well beyond half a quarter before its crop does.
+of hands in any view that point more than 60° away from up its sixth edition missed the joints by 8.3 % of the hand's
+box, and by 6.6 % when their crop was turned. Turns are quarters: the crop stays the same square, and its pixels lie as
+they did, so that a hand does not flicker while it turns; and it has to turn well beyond half a quarter before its crop
+does.
 """
 
 from __future__ import annotations

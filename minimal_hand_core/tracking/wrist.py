@@ -18,15 +18,15 @@ from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.tracking.wrist_kernel import BEHIND, ONE_PLACE, TOO_FEW, find_wrist
 
 ITERATIONS = 10
-POSITION_INFLATION = 1.2
-TURN_INFLATION = (2.6, 2.5, 1.75)
+POSITION_INFLATION = 0.9
+TURN_INFLATION = (2.3, 2.2, 1.85)
 PLACE_SIGMA = 0.0015
-RANGE_SIGMA = 0.022
+RANGE_SIGMA = 0.021
 DEPTH_SIGMA = 0.003
 """How much larger errors are than independent noise would make them, see honest_covariance. Measured on the rendered
 clips of seeds 100–119 of `evaluation.wrist_accuracy` (600 pictures; with depth, 300), so that 68 % of the errors are
 within one standard deviation: PLACE_SIGMA and DEPTH_SIGMA with the first edition of the default network, the rest with
-the sixth."""
+the seventh."""
 
 
 class WristError(ValueError):
