@@ -18,15 +18,13 @@ from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.tracking.wrist_kernel import BEHIND, ONE_PLACE, TOO_FEW, find_wrist
 
 ITERATIONS = 10
-POSITION_INFLATION = 0.9
 TURN_INFLATION = (2.3, 2.2, 1.85)
-PLACE_SIGMA = 0.0015
+PLACE_SIGMA = 0.0013
 RANGE_SIGMA = 0.021
 DEPTH_SIGMA = 0.003
 """How much larger errors are than independent noise would make them, see honest_covariance. Measured on the rendered
 clips of seeds 100–119 of `evaluation.wrist_accuracy` (600 pictures; with depth, 300), so that 68 % of the errors are
-within one standard deviation: PLACE_SIGMA and DEPTH_SIGMA with the first edition of the default network, the rest with
-the seventh."""
+within one standard deviation: DEPTH_SIGMA with the first edition of the default network, the rest with the seventh."""
 
 
 class WristError(ValueError):
@@ -104,10 +102,11 @@ def honest_covariance(
     """Covariance of the wrist's pose as it really is, from that of independent noise.
 
     The errors of a network's keypoints go together: it tilts the palm as a whole, draws the whole hand too large or too
-    small, and has an idea of its own of where a wrist is. POSITION_INFLATION and TURN_INFLATION (about X, Y, Z)
-    multiply the standard deviations; PLACE_SIGMA, metres, is added to every coordinate; RANGE_SIGMA and length_sigma
-    are relative standard deviations of the range. Where depth was measured, it alone fixes the range, and what is
-    common to all of it (DEPTH_SIGMA, metres, and depth_sigma) takes their place.
+    small, and has an idea of its own of where a wrist is. So uncertainty is added, and none of what is added is taken
+    for a correlation: TURN_INFLATION multiplies the standard deviations of turns about X, Y, Z; PLACE_SIGMA, metres, is
+    added to every coordinate; RANGE_SIGMA and length_sigma are relative standard deviations of the range. Where depth
+    was measured, it alone fixes the range, and what is common to all of it (DEPTH_SIGMA, metres, and depth_sigma) takes
+    their place.
 
     Args:
         covariance: (6, 6) of a HandFit.
@@ -118,8 +117,9 @@ def honest_covariance(
     Returns:
         (6, 6) float64, in the same order and units.
     """
-    inflation = np.array([POSITION_INFLATION] * 3 + list(TURN_INFLATION))
-    whole = covariance * np.outer(inflation, inflation)
+    whole = covariance.copy()
+    turns = whole[3:, 3:]
+    turns += np.diag((np.square(TURN_INFLATION) - 1) * np.diag(turns))
     whole[:3, :3] += PLACE_SIGMA**2 * np.eye(3)
     if depth_sigma is None:
         whole[:3, :3] += (RANGE_SIGMA**2 + length_sigma**2) * np.outer(position, position)

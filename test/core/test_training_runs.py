@@ -320,7 +320,7 @@ def test_recipes_are_what_their_files_say():
     assert (paper.loss_kind, modern.loss_kind) == ('peer', 'cells')
     assert load_config('config/training/modern_resnet50.yaml', root).loss_kind == 'joints'
     assert load_config('config/training/paper.yaml', {**root, 'backbone': 'small'}).loss_kind == 'peer'
-    more = (*range(2, 11), 'whole', 'rendered', 'rendered_2', 'unseen')
+    more = (*range(2, 12), 'whole', 'rendered', 'rendered_2', 'unseen')
     for name in ('detnet_small', *(f'detnet_small_{which}' for which in more)):
         config = load_config(f'config/training/{name}.yaml')
         assert config.recipe is None and config.loss_kind == 'cells' and not config.data.datasets
