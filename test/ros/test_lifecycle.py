@@ -227,6 +227,11 @@ class Hand:
         self.here = run_here(IkNode, {'input_timeout': 3600.0, **parameters})
         self._send = peer.talk(HandKeypoints, 'hand/keypoints')
         self._number = 0
+        # What is answered before the node knows of who listens is lost.
+        answers = next(each for each in self.here.node.publishers if each.topic_name.endswith('hand/pose'))
+        manager = Manager(peer, 'ik_node')
+        while answers.get_subscription_count() == 0:
+            manager.state  # noqa: B018 (a round trip, in which it may hear of it)
 
     def show(self) -> HandPose:
         self._number += 1
