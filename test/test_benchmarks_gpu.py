@@ -12,6 +12,7 @@ import torch
 from benchmarks import gpu
 from benchmarks.gpu_report import Result, verdict
 from minimal_hand_core.data.datasets.rendered import open_rendered
+from minimal_hand_core.detnet.checkpoint import load_detnet
 from minimal_hand_core.tracking.crop import keypoints_crop
 
 
@@ -40,7 +41,7 @@ def test_a_quick_run(tmp_path, capsys):
 
 @torch.no_grad()
 def test_half_precision_is_that_of_the_convolutions():
-    network, _ = gpu.reference('small')
+    network = load_detnet()
     hands = open_rendered(None, 'validation', length=2)
     crops = torch.from_numpy(np.stack([keypoints_crop(hand.keypoints_px).extract(hand.image) for hand in hands]))
     wanted = gpu.prepare(copy.deepcopy(network), 'float32', 'folded', torch.device('cpu'))(crops)[0].numpy()

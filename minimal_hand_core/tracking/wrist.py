@@ -102,11 +102,11 @@ def honest_covariance(
     """Covariance of the wrist's pose as it really is, from that of independent noise.
 
     The errors of a network's keypoints go together: it tilts the palm as a whole, draws the whole hand too large or too
-    small, and has an idea of its own of where a wrist is. So uncertainty is added, and none of what is added is taken
-    for a correlation: TURN_INFLATION multiplies the standard deviations of turns about X, Y, Z; PLACE_SIGMA, metres, is
-    added to every coordinate; RANGE_SIGMA and length_sigma are relative standard deviations of the range. Where depth
-    was measured, it alone fixes the range, and what is common to all of it (DEPTH_SIGMA, metres, and depth_sigma) takes
-    their place.
+    small, and has an idea of its own of where a wrist is. So uncertainty is added, and none of what is added ties
+    place and turn to each other: TURN_INFLATION multiplies the standard deviations of turns about X, Y, Z; PLACE_SIGMA,
+    metres, is added to every coordinate; RANGE_SIGMA and length_sigma are relative standard deviations of the range.
+    Where depth was measured, it alone fixes the range, and what is common to all of it (DEPTH_SIGMA, metres, and
+    depth_sigma) takes their place.
 
     Args:
         covariance: (6, 6) of a HandFit.

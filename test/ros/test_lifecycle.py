@@ -19,6 +19,7 @@ from minimal_hand_ros.srv import CalibrateShape  # noqa: E402
 from rcl_interfaces.msg import Parameter as ParameterMessage  # noqa: E402
 from rcl_interfaces.msg import ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.publisher import Publisher  # noqa: E402
 from rendered_truth import header, keypoints  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
@@ -216,6 +217,12 @@ def test_the_end_of_a_source_deactivates_a_managed_camera(run_here: Callable, pe
     assert manager.change(CONFIGURE)
 
 
+def wait_for_listener(publisher: Publisher, manager: Manager) -> None:
+    """Wait until a publisher has heard of a subscription."""
+    while publisher.get_subscription_count() == 0:
+        manager.state  # noqa: B018 (a round trip, in which it may)
+
+
 class Hand:
     """ik_node here, and what comes of one exact HandKeypoints after the other."""
 
@@ -229,9 +236,7 @@ class Hand:
         self._number = 0
         # What is answered before the node knows of who listens is lost.
         answers = next(each for each in self.here.node.publishers if each.topic_name.endswith('hand/pose'))
-        manager = Manager(peer, 'ik_node')
-        while answers.get_subscription_count() == 0:
-            manager.state  # noqa: B018 (a round trip, in which it may hear of it)
+        wait_for_listener(answers, Manager(peer, 'ik_node'))
 
     def show(self) -> HandPose:
         self._number += 1
@@ -250,8 +255,7 @@ def test_a_deactivated_node_says_that_the_hand_is_gone_and_nothing_more(run_here
     hand.markers.wait_for(lambda m: all(marker.action == Marker.DELETE for marker in m.markers))
     hand._send.publish(keypoints(hand.scene, 50))
     assert manager.change(ACTIVATE)
-    while hand._send.get_subscription_count() == 0:
-        manager.state  # noqa: B018 (a round trip, in which the publisher may hear of the subscription)
+    wait_for_listener(hand._send, manager)
     assert hand.show().valid, 'it does not come back'
     assert [pose.valid for pose in hand.poses.messages].count(False) == 1
     assert not [pose for pose in hand.poses.messages if pose.header == header(50)]
