@@ -6,6 +6,7 @@ is what makes a resumed run continue exactly. Of several ranks each makes its ow
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -84,8 +85,10 @@ class CropStream(Dataset[Batch]):
         self.backgrounds = Backgrounds(data.backgrounds, split='train') if data.backgrounds else None
         self.rendered = None
         if data.rendered:
-            stretched = data.variation.stretched
-            self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed, stretched=stretched)
+            how = data.variation
+            self.rendered = open_rendered(
+                data.backgrounds, 'train', seed=config.seed, stretched=how.stretched, tight=how.tight
+            )
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
         self.parts: list[Parts] = [
@@ -261,8 +264,15 @@ def load_batches(stream: CropStream, start: int, *, pinned: bool = False) -> Dat
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         pin_memory=pinned,
+        worker_init_fn=_give_way,
         generator=torch.Generator(),  # the global one belongs to the run, and a sitting must not show in it
     )
+
+
+def _give_way(_: int) -> None:
+    """Let the trainer go first: a worker that takes its processor holds up all ranks, and its own work can wait."""
+    if hasattr(os, 'nice'):
+        os.nice(10)
 
 
 def collate(crops: list[TrainingCrop]) -> Batch:

@@ -59,6 +59,15 @@ def test_labels_stay_on_the_pixels(side, seed):
 
 
 @pytest.mark.parametrize('seed', range(4))
+def test_tight_crops_sit_nearly_on_the_hand(seed):
+    crop = varied_crop(_sample(), np.random.default_rng(seed), replace(MOVED, rotation=0.0, tight=1.0))
+    low, high = crop.uv.min(axis=0), crop.uv.max(axis=0)
+    assert (high - low).max() == pytest.approx(128 / 1.5, rel=0.08)
+    np.testing.assert_allclose((low + high) / 2, 63.5, atol=0.03 * 128 + 0.5)
+    assert _dot_error(crop.image, crop.uv) < 0.6
+
+
+@pytest.mark.parametrize('seed', range(4))
 def test_labels_of_a_stretched_picture_stay_on_the_pixels_and_teach_no_3d(seed):
     sample = replace(
         _sample(), mask=np.ones((240, 240), bool), intrinsics=np.array([[300.0, 0, 119], [0, 300, 121], [0, 0, 1]])

@@ -61,7 +61,7 @@ def test_every_look_changes_the_crop_and_not_the_argument(name):
 
 
 def test_every_chance_is_a_field_with_an_effect():
-    geometry = {'rotation', 'upright', 'scale', 'far', 'far_scale', 'shift', 'stretched', 'stretch'}
+    geometry = {'rotation', 'upright', 'scale', 'far', 'far_scale', 'shift', 'tight', 'stretched', 'stretch'}
     assert {field.name for field in fields(Variation)} == geometry | {'background', 'color'} | set(CHANCES)
 
 

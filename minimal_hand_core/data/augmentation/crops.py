@@ -21,6 +21,7 @@ from minimal_hand_core.data.augmentation.occluders import covered
 from minimal_hand_core.data.augmentation.stretch import stretched
 from minimal_hand_core.data.augmentation.variation import Variation
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.data.synthetic.aiming import TIGHT_SCALE, TIGHT_SHIFT
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
 from minimal_hand_core.tracking.camera import view_rotation
 from minimal_hand_core.tracking.crop import CROP_FACTOR, CROP_SIZE, Crop, keypoints_crop
@@ -110,8 +111,11 @@ def varied_crop(
     factor = float(np.exp(rng.uniform(*np.log(variation.scale))))
     if rng.random() < variation.far:
         factor = float(rng.uniform(variation.scale[1], variation.far_scale))
+    reach = variation.shift
+    if variation.tight and rng.random() < variation.tight:
+        factor, reach = float(np.exp(rng.uniform(-TIGHT_SCALE, TIGHT_SCALE))), min(reach, TIGHT_SHIFT)
     side = box.side * factor
-    shift = rng.uniform(-variation.shift, variation.shift, 2) * side
+    shift = rng.uniform(-reach, reach, 2) * side
     reach = variation.rotation / 3 if rng.random() < variation.upright else variation.rotation
     angle = float(rng.uniform(-reach, reach))
     crop = Crop((box.center[0] + shift[0], box.center[1] + shift[1]), side, angle)

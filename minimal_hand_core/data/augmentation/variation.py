@@ -11,7 +11,7 @@ from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.tracking.crop import CROP_FACTOR
 
 _CHANCES = (
-    *('upright', 'far', 'stretched', 'background', 'occluder', 'shadow', 'light', 'grey', 'channels'),
+    *('upright', 'far', 'tight', 'stretched', 'background', 'occluder', 'shadow', 'light', 'grey', 'channels'),
     *('blur', 'low_resolution', 'noise', 'jpeg'),
 )
 
@@ -28,6 +28,8 @@ class Variation:
             hand with a wide crop.
         far_scale: see `far`.
         shift: largest shift of the centre, as a share of the side.
+        tight: share of crops, rendered ones too, that are cut nearly on the hand, as the tracker cuts them from its
+            second picture on: see `data.synthetic.aiming`. Off unless a recipe asks for it.
         stretched: share of crops, rendered ones too, that are stretched along one side of the picture, as pictures are
             that were made square; their 3D is not taught. Off unless a recipe asks for it.
         stretch: largest logarithm of width over height, either way, of those.
@@ -52,6 +54,7 @@ class Variation:
     far: float = 0.12
     far_scale: float = 2.4
     shift: float = 0.1
+    tight: float = 0.0
     stretched: float = 0.0
     stretch: float = 0.6
     background: float = 0.5

@@ -50,6 +50,7 @@ def open_rendered(
     size: int | None = None,
     seed: int = 0,
     stretched: float = 0.0,
+    tight: float = 0.0,
 ) -> SyntheticHands:
     """A split of rendered hands.
 
@@ -59,15 +60,16 @@ def open_rendered(
         length, size: other than the table's.
         seed: added to the seed of 'train', so that runs differ; must be 0 for the fixed splits.
         stretched: share of 'train' in other proportions (`SceneVariation.stretched`); must be 0 for the fixed splits.
+        tight: share of 'train' cut nearly on the hand (`SceneVariation.tight`); must be 0 for the fixed splits.
 
     Raises:
         DatasetError: an unknown split.
-        ValueError: no such folder, or seed or stretched for a fixed split.
+        ValueError: no such folder, or seed, stretched or tight for a fixed split.
     """
     how = _SPLITS[choose('rendered: split', split, SPLITS)]
-    for name, value in (('seed', seed), ('stretched', stretched)):
+    for name, value in (('seed', seed), ('stretched', stretched), ('tight', tight)):
         if value and split != 'train':
             raise ValueError(f'rendered: {name} is {value}; the {split} split is fixed, leave it 0')
-    variation = replace(how.variation or SceneVariation(), stretched=stretched)
+    variation = replace(how.variation or SceneVariation(), stretched=stretched, tight=tight)
     photos = Backgrounds(root, split=how.backgrounds) if root is not None else None
     return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, variation)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CROP_FACTOR = 1.5
 """Crop side over the longer side of the keypoints' box, before jitter."""
+TIGHT_SCALE, TIGHT_SHIFT = 0.07, 0.03
+"""How far a tight crop is off: logarithm of its side at most, and its centre as a share of the side. About what the
+tracker's own keypoints of the picture before leave."""
 
 
 def aim(
@@ -31,6 +34,9 @@ def aim(
         shift = shift + 0.25 * np.sign(away) * np.sqrt(np.abs(away))  # rather to the edge than to the middle
     elif chance < how.truncated + how.far:
         factor = between(rng, how.scale[1], max(how.far_scale, how.scale[1]))
+    elif chance < how.truncated + how.far + how.tight:
+        factor = math.exp(between(rng, -TIGHT_SCALE, TIGHT_SCALE))
+        shift = shift * min(1.0, TIGHT_SHIFT / max(how.shift, 1e-9))
     amount = between(rng, -how.stretched_by, how.stretched_by) / 2 if stretched else 0.0
     aspect = np.array([math.exp(amount), math.exp(-amount)])
     offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift, aspect)

@@ -65,6 +65,7 @@ class SceneVariation:
         far_scale: see `far`.
         shift: largest shift of the crop's centre, as a share of its side.
         truncated: share of crops shifted and narrowed so that the border cuts the hand.
+        tight: share of crops cut nearly on the hand, as the tracker cuts them from a hand's second picture on.
         stretch: standard deviation of the logarithm of fx / fy.
         stretched: share of pictures with another fx / fy, as of pictures that were made square; their `weight_3d` is 0.
         stretched_by: largest logarithm of it, either way.
@@ -81,6 +82,7 @@ class SceneVariation:
     far_scale: float = 2.4
     shift: float = 0.1
     truncated: float = 0.06
+    tight: float = 0.0
     stretch: float = 0.03
     stretched: float = 0.0
     stretched_by: float = 0.6
