@@ -113,7 +113,7 @@ def varied_crop(
         factor = float(rng.uniform(variation.scale[1], variation.far_scale))
     reach = variation.shift
     if variation.tight and rng.random() < variation.tight:
-        factor, reach = float(np.exp(rng.uniform(-TIGHT_SCALE, TIGHT_SCALE))), min(reach, TIGHT_SHIFT)
+        factor, reach = float(np.exp(rng.uniform(*np.log(TIGHT_SCALE)))), min(reach, TIGHT_SHIFT)
     side = box.side * factor
     shift = rng.uniform(-reach, reach, 2) * side
     reach = variation.rotation / 3 if rng.random() < variation.upright else variation.rotation

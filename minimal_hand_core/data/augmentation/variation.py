@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minimal_hand_core.data.synthetic.aiming import TIGHT_SCALE
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.tracking.crop import CROP_FACTOR
 
@@ -88,7 +89,8 @@ class Variation:
     @property
     def hand_px(self) -> float:
         """Pixels that the longer side of the keypoints' box has in the nearest crop."""
-        return CROP_SIZE / (CROP_FACTOR * self.scale[0])
+        smallest = min(self.scale[0], TIGHT_SCALE[0]) if self.tight else self.scale[0]
+        return CROP_SIZE / (CROP_FACTOR * smallest)
 
 
 def _check(fine: bool, name: str, found: object, wanted: str) -> None:

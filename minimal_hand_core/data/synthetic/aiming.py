@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 CROP_FACTOR = 1.5
 """Crop side over the longer side of the keypoints' box, before jitter."""
-TIGHT_SCALE, TIGHT_SHIFT = 0.07, 0.03
-"""How far a tight crop is off: logarithm of its side at most, and its centre as a share of the side. About what the
-tracker's own keypoints of the picture before leave."""
+TIGHT_SCALE, TIGHT_SHIFT = (0.82, 1.07), 0.03
+"""Of a tight crop: smallest and largest factor on its side, drawn log-uniformly, and how far its centre is off at most,
+as a share of the side. About what a tracker leaves that knows where the hand was; and closer, to see more of it."""
 
 
 def aim(
@@ -35,7 +35,7 @@ def aim(
     elif chance < how.truncated + how.far:
         factor = between(rng, how.scale[1], max(how.far_scale, how.scale[1]))
     elif chance < how.truncated + how.far + how.tight:
-        factor = math.exp(between(rng, -TIGHT_SCALE, TIGHT_SCALE))
+        factor = math.exp(between(rng, math.log(TIGHT_SCALE[0]), math.log(TIGHT_SCALE[1])))
         shift = shift * min(1.0, TIGHT_SHIFT / max(how.shift, 1e-9))
     amount = between(rng, -how.stretched_by, how.stretched_by) / 2 if stretched else 0.0
     aspect = np.array([math.exp(amount), math.exp(-amount)])
