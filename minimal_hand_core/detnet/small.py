@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from minimal_hand_core.detnet.depthwise import DepthwiseConv2d
+from minimal_hand_core.detnet.norm import norm_act
 from minimal_hand_core.detnet.output import CELL_PIXELS, CROP_SIZE, HEAT_MASS, DetNetOutput
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
@@ -52,12 +53,25 @@ class ConvNormAct(nn.Sequential):
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return _layers(self, x)
+
 
 class DepthwiseNormAct(nn.Sequential):
     """As ConvNormAct, each channel on its own."""
 
     def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
         super().__init__(DepthwiseConv2d(channels, kernel, stride), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _layers(self, x)
+
+
+def _layers(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """Convolution, norm and, where there is one, ReLU."""
+    convolution, norm, *act = layers
+    assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    return norm_act(convolution(x), norm, relu=bool(act))
 
 
 class InvertedResidual(nn.Module):
