@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 from torch import Tensor, nn
@@ -69,15 +68,19 @@ def _cells(maps: Tensor) -> np.ndarray:
 
 
 @intrinsic
-def _float_of(typing: Any, bits: Any) -> Any:  # noqa: ARG001 (numba's signature)
+def _float_of(typing: Any, bits: Any) -> Any:
     """The float32 with these 32 bits."""
-    return types.float32(types.uint32), lambda context, builder, sign, args: builder.bitcast(args[0], ir.FloatType())
+    return types.float32(types.uint32), _same_bits
 
 
 @intrinsic
-def _bits_of(typing: Any, value: Any) -> Any:  # noqa: ARG001
+def _bits_of(typing: Any, value: Any) -> Any:
     """The 32 bits of a float32."""
-    return types.uint32(types.float32), lambda context, builder, sign, args: builder.bitcast(args[0], ir.IntType(32))
+    return types.uint32(types.float32), _same_bits
+
+
+def _same_bits(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
 
 @njit(inline='always')

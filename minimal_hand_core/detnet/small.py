@@ -70,7 +70,6 @@ class DepthwiseNormAct(nn.Sequential):
 def _layers(layers: nn.Sequential, x: Tensor) -> Tensor:
     """Convolution, norm and, where there is one, ReLU."""
     convolution, norm, *act = layers
-    assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
     return norm_act(convolution(x), norm, relu=bool(act))
 
 
