@@ -11,9 +11,9 @@ import torch
 
 from benchmarks import gpu
 from benchmarks.gpu_report import Result, verdict
+from minimal_hand_core.data.augmentation import plain_crop
 from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.detnet.checkpoint import load_detnet
-from minimal_hand_core.tracking.crop import keypoints_crop
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_a_quick_run(tmp_path, capsys):
 def test_half_precision_is_that_of_the_convolutions():
     network = load_detnet()
     hands = open_rendered(None, 'validation', length=2)
-    crops = torch.from_numpy(np.stack([keypoints_crop(hand.keypoints_px).extract(hand.image) for hand in hands]))
+    crops = torch.from_numpy(np.stack([plain_crop(hand)[0].image for hand in hands]))
     wanted = gpu.prepare(copy.deepcopy(network), 'float32', 'folded', torch.device('cpu'))(crops)[0].numpy()
     copied = copy.deepcopy(network)
     call = gpu.prepare(copied, 'bfloat16', 'folded', torch.device('cpu'))

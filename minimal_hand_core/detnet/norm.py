@@ -54,7 +54,7 @@ class _NormAct(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, weight, y = context.saved_tensors
-        gradient = gradient.to(x.dtype).contiguous(memory_format=torch.channels_last)
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
         of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(weight)
         parts = (_cells(part) for part in (x, y, gradient))
         own = weight.detach().numpy(), *context.about
@@ -118,14 +118,7 @@ def _normalise(
     for c in range(channels):
         about[c] = _read(x[0, c])
     sums, squares = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    fours = count - count % 4
-    for n in range(0, fours, 4):  # four at a time, so that the sums are read and written once
-        for c in range(channels):
-            one, two = _read(x[n, c]) - about[c], _read(x[n + 1, c]) - about[c]
-            three, four = _read(x[n + 2, c]) - about[c], _read(x[n + 3, c]) - about[c]
-            sums[c] += (one + two) + (three + four)
-            squares[c] += (one * one + two * two) + (three * three + four * four)
-    for n in range(fours, count):
+    for n in range(count):
         for c in range(channels):
             value = _read(x[n, c]) - about[c]
             sums[c] += value
@@ -162,18 +155,7 @@ def _differentiate(
     """Gradients by x (N, C), weight (C,) and bias (C,), the latter two added to what is there, from that by y."""
     count, channels = x.shape
     nothing, least = np.float32(0), np.float32(0.0 if relu else _LOWEST)
-    fours = count - count % 4
-    for n in range(0, fours, 4):
-        for c in range(channels):
-            one = _read(gradient[n, c]) if _read(y[n, c]) > least else nothing
-            two = _read(gradient[n + 1, c]) if _read(y[n + 1, c]) > least else nothing
-            three = _read(gradient[n + 2, c]) if _read(y[n + 2, c]) > least else nothing
-            four = _read(gradient[n + 3, c]) if _read(y[n + 3, c]) > least else nothing
-            of_bias[c] += (one + two) + (three + four)
-            first = one * (_read(x[n, c]) - mean[c]) + two * (_read(x[n + 1, c]) - mean[c])
-            second = three * (_read(x[n + 2, c]) - mean[c]) + four * (_read(x[n + 3, c]) - mean[c])
-            of_weight[c] += (first + second) * scale[c]
-    for n in range(fours, count):
+    for n in range(count):
         for c in range(channels):
             passed = _read(gradient[n, c]) if _read(y[n, c]) > least else nothing
             of_bias[c] += passed

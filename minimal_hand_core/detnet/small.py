@@ -43,7 +43,15 @@ _DEEPER_STAGES: dict[int, _Row] = {
 _DEEPER_LEVELS: dict[int, _Row] = {1: ('fused', 2, _PYRAMID_CHANNELS, 1, 1, 3)}
 
 
-class ConvNormAct(nn.Sequential):
+class _Layers(nn.Sequential):
+    """Convolution, norm and, unless there is none, ReLU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolution, norm, *act = self
+        return norm_act(convolution(x), norm, relu=bool(act))
+
+
+class ConvNormAct(_Layers):
     """Convolution without bias, batch norm, and ReLU unless `act` is off; keeps the size when stride is 1."""
 
     def __init__(self, cin: int, cout: int, kernel: int, *, stride: int = 1, act: bool = True) -> None:
@@ -53,24 +61,12 @@ class ConvNormAct(nn.Sequential):
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _layers(self, x)
 
-
-class DepthwiseNormAct(nn.Sequential):
+class DepthwiseNormAct(_Layers):
     """As ConvNormAct, each channel on its own."""
 
     def __init__(self, channels: int, kernel: int, *, stride: int = 1) -> None:
         super().__init__(DepthwiseConv2d(channels, kernel, stride), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _layers(self, x)
-
-
-def _layers(layers: nn.Sequential, x: Tensor) -> Tensor:
-    """Convolution, norm and, where there is one, ReLU."""
-    convolution, norm, *act = layers
-    return norm_act(convolution(x), norm, relu=bool(act))
 
 
 class InvertedResidual(nn.Module):

@@ -111,11 +111,11 @@ def varied_crop(
     factor = float(np.exp(rng.uniform(*np.log(variation.scale))))
     if rng.random() < variation.far:
         factor = float(rng.uniform(variation.scale[1], variation.far_scale))
-    reach = variation.shift
+    furthest = variation.shift
     if variation.tight and rng.random() < variation.tight:
-        factor, reach = float(np.exp(rng.uniform(*np.log(TIGHT_SCALE)))), min(reach, TIGHT_SHIFT)
+        factor, furthest = float(np.exp(rng.uniform(*np.log(TIGHT_SCALE)))), min(furthest, TIGHT_SHIFT)
     side = box.side * factor
-    shift = rng.uniform(-reach, reach, 2) * side
+    shift = rng.uniform(-furthest, furthest, 2) * side
     reach = variation.rotation / 3 if rng.random() < variation.upright else variation.rotation
     angle = float(rng.uniform(-reach, reach))
     crop = Crop((box.center[0] + shift[0], box.center[1] + shift[1]), side, angle)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.data.synthetic.chance import around, between
+from minimal_hand_core.data.synthetic.chance import around, between, between_logs
 
 if TYPE_CHECKING:
     from minimal_hand_core.data.synthetic.scenes import SceneVariation
@@ -24,9 +24,10 @@ def aim(
     rng: np.random.Generator, keypoints: np.ndarray, how: SceneVariation, size: int, stretched: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where to put the hand (an offset (3,)) and the camera matrix (3, 3) that makes it fill the crop as wanted."""
-    distance = math.exp(between(rng, math.log(how.distance[0]), math.log(how.distance[1])))
-    factor = math.exp(between(rng, math.log(how.scale[0]), math.log(how.scale[1])))
-    shift = (2 * rng.random(2) - 1) * how.shift
+    distance = between_logs(rng, *how.distance)
+    factor = between_logs(rng, *how.scale)
+    aside = 2 * rng.random(2) - 1
+    shift = aside * how.shift
     chance = rng.random()
     if chance < how.truncated:
         factor *= between(rng, 0.6, 0.9)
@@ -35,8 +36,8 @@ def aim(
     elif chance < how.truncated + how.far:
         factor = between(rng, how.scale[1], max(how.far_scale, how.scale[1]))
     elif chance < how.truncated + how.far + how.tight:
-        factor = math.exp(between(rng, math.log(TIGHT_SCALE[0]), math.log(TIGHT_SCALE[1])))
-        shift = shift * min(1.0, TIGHT_SHIFT / max(how.shift, 1e-9))
+        factor = between_logs(rng, *TIGHT_SCALE)
+        shift = aside * min(how.shift, TIGHT_SHIFT)
     amount = between(rng, -how.stretched_by, how.stretched_by) / 2 if stretched else 0.0
     aspect = np.array([math.exp(amount), math.exp(-amount)])
     offset, side = _centre(keypoints, distance, CROP_FACTOR * factor, shift, aspect)

@@ -5,6 +5,7 @@ The numbers are those that the Generator's own methods would have drawn.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ def pick(rng: np.random.Generator, shares: Mapping[T, float]) -> T:
 def between(rng: np.random.Generator, low: float, high: float) -> float:
     """Evenly distributed; one draw, as `Generator.uniform`."""
     return low + (high - low) * rng.random()
+
+
+def between_logs(rng: np.random.Generator, low: float, high: float) -> float:
+    """Its logarithm is evenly distributed: as often doubled as halved; one draw."""
+    return math.exp(between(rng, math.log(low), math.log(high)))
 
 
 def around(rng: np.random.Generator, mean: float, deviation: float) -> float:
