@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.decode import DecodedHands
-from minimal_hand_core.detnet.output import CROP_SIZE, read_maps
+from minimal_hand_core.detnet.output import CROP_SIZE, at_least_float32, read_maps
 from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets, in_crop
 from minimal_hand_core.hand.skeleton import KEYPOINT_PARENTS, NUM_KEYPOINTS
@@ -59,14 +59,14 @@ def small_loss(
 
     Args:
         logits: heat (B, 21, 32, 32), delta (B, 63, 32, 32), location (B, 63, 32, 32), from `SmallNet.logits`; smaller
-            maps of smaller crops will do.
+            maps of smaller crops will do. Of any precision: those in half of it are worked on in float32.
         uv: (B, 21, 2) pixels of the crop that the network saw.
         xyz: (B, 21, 3) network units.
         weight: (B, 21) weight of each 2D label.
         weight_3d: (B,) weight of the 3D labels; 0 where there are none. A batch without any has 3D terms of 0.
         biomechanics: adds its loss of the located hands, times biomechanical_factor; None leaves the term out.
     """
-    heat, delta, location = logits
+    heat, delta, location = at_least_float32(logits[0]), *logits[1:]
     b = heat.shape[0]
     target = heat_targets(uv, size=heat.shape[-1])
     mass = target.sum(dim=(-2, -1), keepdim=True)
@@ -85,7 +85,7 @@ def small_loss(
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
         seen = (present > 0) & (weight > 0)
-        biomechanical = biomechanics(read_maps(locations, share), seen).total
+        biomechanical = biomechanics(read_maps(at_least_float32(locations), share), seen).total
         total = total + biomechanical_factor * biomechanical
     parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
     return DetNetLoss(total, *parts)
@@ -127,7 +127,7 @@ def losses_3d(locations: Tensor, deltas: Tensor, xyz: Tensor, share: Tensor, wei
     def loss(maps: Tensor, target: Tensor) -> Tensor:
         # Cells before channels, which is how convolutions on processors leave maps in memory: nothing is copied.
         by_cell = maps.flatten(1, 2).permute(0, 2, 3, 1).flatten(1, 2)  # (B, h·w, 63)
-        there = by_cell.gather(1, cells).unflatten(2, (-1, 3))
+        there = at_least_float32(by_cell.gather(1, cells)).unflatten(2, (-1, 3))
         distance = functional.huber_loss(there, target[:, None].expand_as(there), reduction='none', delta=_CLOSE)
         per_joint = (distance.sum(3) * near).sum(dim=1) / _CLOSE
         return weighted_mean(per_joint, weight, least=1.0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.losses import DetNetLoss, losses_3d, parent_directions, weighted_mean
-from minimal_hand_core.detnet.output import DetNetOutput, read_maps
+from minimal_hand_core.detnet.output import DetNetOutput, at_least_float32, read_maps
 from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import heat_targets, truncated_targets
 
@@ -34,14 +34,14 @@ def joint_loss(
     location where the joint is.
 
     Args:
-        output: of the network, float32.
+        output: of the network, of any precision: what is in half of it is worked on in float32.
         uv: (B, 21, 2) pixels of the crop.
         xyz: (B, 21, 3) network units.
         weight: (B, 21) weight of each 2D label; a joint outside the crop is taught to have no heat.
         weight_3d: (B,) weight of the 3D labels; 0 where there are none. A batch without any has 3D terms of 0.
         biomechanics: adds its loss of the located hands, times biomechanical_factor; None leaves the term out.
     """
-    heat, deltas, locations = output
+    heat, deltas, locations = at_least_float32(output.heatmaps), *output[1:]
     target = heat_targets(uv, size=heat.shape[-1])
     mass = target.sum(dim=(-2, -1), keepdim=True)
     share = target / mass.clamp_min(1e-6)
@@ -53,7 +53,7 @@ def joint_loss(
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
-        biomechanical = biomechanics(read_maps(locations, share), (present > 0) & (weight > 0)).total
+        biomechanical = biomechanics(read_maps(at_least_float32(locations), share), (present > 0) & (weight > 0)).total
         total = total + biomechanical_factor * biomechanical
     return DetNetLoss(total, *(part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical)))
 
@@ -87,7 +87,7 @@ def peer_loss(
 
     A batch without any 3D has terms of 0, where the peers divide by zero.
     """
-    heat, deltas, locations = output
+    heat, deltas, locations = (at_least_float32(maps) for maps in output)
     size = heat.shape[-1]
     if reference:
         target, valid = truncated_targets(uv, size)

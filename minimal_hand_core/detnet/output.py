@@ -44,6 +44,11 @@ def cell_pixels(size: int) -> float:
     return CROP_SIZE / size
 
 
+def at_least_float32(maps: torch.Tensor) -> torch.Tensor:
+    """Maps of half precision in float32, others as they are."""
+    return maps.to(torch.promote_types(maps.dtype, torch.float32))
+
+
 def read_maps(maps: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Means (B, 21, 3) of delta or location maps (B, 21, 3, h, w), weighted by share (B, 21, h, w)."""
     # Multiplying and summing is five times as fast as the matrix product for a single hand.

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from minimal_hand_core.detnet.depthwise import DepthwiseConv2d
 from minimal_hand_core.detnet.norm import norm_act
 from minimal_hand_core.detnet.output import CELL_PIXELS, CROP_SIZE, HEAT_MASS, DetNetOutput
+from minimal_hand_core.detnet.pointwise import PointwiseConv2d
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS
 
 _Row = tuple[str, int, int, int, int, int]
@@ -55,7 +56,10 @@ class ConvNormAct(_Layers):
     """Convolution without bias, batch norm, and ReLU unless `act` is off; keeps the size when stride is 1."""
 
     def __init__(self, cin: int, cout: int, kernel: int, *, stride: int = 1, act: bool = True) -> None:
-        convolution = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False)
+        if kernel == 1:
+            convolution: nn.Conv2d = PointwiseConv2d(cin, cout, bias=False)
+        else:
+            convolution = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False)
         layers: list[nn.Module] = [convolution, nn.BatchNorm2d(cout)]
         if act:
             layers.append(nn.ReLU(inplace=True))
@@ -110,7 +114,7 @@ class Head(nn.Sequential):
     def __init__(self, cin: int, cout: int) -> None:
         super().__init__()
         self.project = ConvNormAct(cin, _PYRAMID_CHANNELS, 1)
-        self.prediction = nn.Conv2d(_PYRAMID_CHANNELS, cout, 1)
+        self.prediction = PointwiseConv2d(_PYRAMID_CHANNELS, cout)
 
 
 class Deeper(nn.Module):
@@ -221,13 +225,24 @@ class SmallNet(nn.Module):
                 side = side + nn.functional.interpolate(y, scale_factor=2.0, mode='nearest')
             y = self.deeper.levels[i](self.smooth[i](side))
         assert y is not None
-        features = y + self.place(self.get_buffer('position'))
+        features = y + self._places(y.shape[0])
         heat = self.heat(features)
         # The 3D heads see where each joint is, as a bounded map.
         features = torch.cat([features, torch.sigmoid(heat)], dim=1)
         delta = self.delta(features)
         location = self.location(torch.cat([features, delta], dim=1))
         return heat, delta, location
+
+    def _places(self, crops: int) -> Tensor:
+        """What every cell is told of where it lies, (1 or crops, C, n, n)."""
+        place: Tensor = self.place(self.get_buffer('position'))
+        if not self.training:
+            return place
+        # The gradient of one map that is shared is a sum over crops, which in bfloat16 takes ten times as long as the
+        # same sum as a product with ones.
+        ones = place.new_ones(crops, 1)
+        cells = place.permute(0, 2, 3, 1)
+        return (ones @ cells.reshape(1, -1)).reshape(crops, *cells.shape[1:]).permute(0, 3, 1, 2)
 
     def forward(self, images: Tensor) -> DetNetOutput:
         return maps_from_logits(*self.logits(images))

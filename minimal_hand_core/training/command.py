@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.training.memory import keep_freed_memory
 from minimal_hand_core.training.recipe import parse_override
 
 
@@ -58,6 +59,7 @@ def run_command(
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    keep_freed_memory()
 
     def work() -> None:
         started = time.monotonic()

@@ -118,7 +118,7 @@ class RunState(TrainingRun[DetNet]):
         """
         config = self.config
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            parts = [part.float() for part in self.maps(images)]
+            parts = self.maps(images)
         maps, corrected = DetNetOutput(*parts[:3]), parts[3:]
         labels = (uv, xyz, weight, weight_3d)
         if config.loss_kind == 'peer':

@@ -80,6 +80,20 @@ def test_3d_is_read_where_the_joint_is_as_from_the_whole_map(memory):
         torch.testing.assert_close(*gradients, rtol=0, atol=1e-5)
 
 
+def test_maps_of_half_precision_are_worked_on_in_float32():
+    uv, xyz, weight, weight_3d = _batch()
+    generator = torch.Generator().manual_seed(3)
+    rounded = [torch.randn(2, c, 24, 24, generator=generator).bfloat16() for c in (21, 63, 63)]
+    gradients = []
+    for dtype in (torch.bfloat16, torch.float32):
+        maps = [part.to(dtype).requires_grad_() for part in rounded]
+        loss = small_loss(tuple(maps), uv, xyz, weight, weight_3d)
+        assert loss.total.dtype == torch.float32
+        gradients.append((loss.total.detach(), *torch.autograd.grad(loss.total, maps)))
+    for half, exact in zip(*gradients, strict=True):
+        assert (half - exact).norm() <= 0.004 * exact.norm()
+
+
 def test_weights_switch_terms_off():
     uv, xyz, weight, _ = _batch()
     logits = tuple(torch.randn(2, c, 32, 32, generator=torch.Generator().manual_seed(1)) for c in (21, 63, 63))
