@@ -26,7 +26,7 @@ from minimal_hand_core.data.augmentation import (
 from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.data.sample import Sample
-from minimal_hand_core.data.synthetic import Backgrounds
+from minimal_hand_core.data.synthetic import Backgrounds, SceneVariation
 from minimal_hand_core.data.synthetic.drawings import drawing
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.tracking.picture import PictureError
@@ -86,9 +86,8 @@ class CropStream(Dataset[Batch]):
         self.rendered = None
         if data.rendered:
             how = data.variation
-            self.rendered = open_rendered(
-                data.backgrounds, 'train', seed=config.seed, stretched=how.stretched, tight=how.tight
-            )
+            scenes = SceneVariation(stretched=how.stretched, tight=how.tight)
+            self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed, variation=scenes)
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
         self.parts: list[Parts] = [

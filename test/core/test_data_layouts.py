@@ -16,6 +16,7 @@ from minimal_hand_core.data.datasets import (
     rhd,
     stb,
 )
+from minimal_hand_core.data.synthetic import SceneVariation
 
 
 @pytest.fixture(scope='module')
@@ -225,6 +226,10 @@ def test_rendered_splits_are_fixed_and_apart():
     assert np.abs(sample.keypoints_px - validation[3].keypoints_px).max() > 1
     with pytest.raises(ValueError, match='seed is 3; the test split is fixed'):
         open_dataset('rendered', None, 'test', seed=3)
+    with pytest.raises(ValueError, match='variation is given; the validation split is fixed'):
+        open_dataset('rendered', None, 'validation', variation=SceneVariation(tight=1.0))
+    close = SceneVariation(tight=1.0)
+    assert open_dataset('rendered', None, 'train', variation=close).variation is close
 
 
 def test_a_held_out_part_keeps_groups_together(written):

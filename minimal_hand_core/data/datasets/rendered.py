@@ -15,7 +15,6 @@ Training crops are cut as varied as training wants them; the other two are centr
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +30,12 @@ class _Split(NamedTuple):
     length: int
     size: int
     backgrounds: str
-    variation: SceneVariation | None
 
 
 _SPLITS = {
-    'train': _Split(TRAINING_SEED, 1 << 40, 128, 'train', None),
-    'validation': _Split(77, 500, 256, 'test', CENTRED),
-    'test': _Split(5, 5_000, 256, 'test', CENTRED),
+    'train': _Split(TRAINING_SEED, 1 << 40, 128, 'train'),
+    'validation': _Split(77, 500, 256, 'test'),
+    'test': _Split(5, 5_000, 256, 'test'),
 }
 SPLITS = tuple(_SPLITS)
 
@@ -49,8 +47,7 @@ def open_rendered(
     length: int | None = None,
     size: int | None = None,
     seed: int = 0,
-    stretched: float = 0.0,
-    tight: float = 0.0,
+    variation: SceneVariation | None = None,
 ) -> SyntheticHands:
     """A split of rendered hands.
 
@@ -59,17 +56,18 @@ def open_rendered(
         split: one of SPLITS.
         length, size: other than the table's.
         seed: added to the seed of 'train', so that runs differ; must be 0 for the fixed splits.
-        stretched: share of 'train' in other proportions (`SceneVariation.stretched`); must be 0 for the fixed splits.
-        tight: share of 'train' cut nearly on the hand (`SceneVariation.tight`); must be 0 for the fixed splits.
+        variation: how far 'train' is varied, the training default when None; must be None for the fixed splits.
 
     Raises:
         DatasetError: an unknown split.
-        ValueError: no such folder, or seed, stretched or tight for a fixed split.
+        ValueError: no such folder, or a seed or a variation for a fixed split.
     """
     how = _SPLITS[choose('rendered: split', split, SPLITS)]
-    for name, value in (('seed', seed), ('stretched', stretched), ('tight', tight)):
-        if value and split != 'train':
-            raise ValueError(f'rendered: {name} is {value}; the {split} split is fixed, leave it 0')
-    variation = replace(how.variation or SceneVariation(), stretched=stretched, tight=tight)
+    if split != 'train':
+        if seed:
+            raise ValueError(f'rendered: seed is {seed}; the {split} split is fixed, leave it 0')
+        if variation is not None:
+            raise ValueError(f'rendered: variation is given; the {split} split is fixed, leave it None')
+        variation = CENTRED
     photos = Backgrounds(root, split=how.backgrounds) if root is not None else None
     return SyntheticHands(how.seed + seed, photos, size or how.size, length or how.length, variation)
