@@ -49,6 +49,10 @@ class KeypointRefiner(nn.Module):
         Corrected places may lie beyond the crop's border. Gradients reach the refiner alone, not the maps.
         """
         with torch.no_grad():
+            # In one layout, which maps from a convolution may not have: over two layouts at once a product takes five
+            # times as long.
+            plain = torch.contiguous_format
+            output = DetNetOutput(*(maps.to(torch.float32, memory_format=plain) for maps in output))
             decoded = decode(output)
             tokens = describe_joints(output, decoded)
         change = self.leave(self.layers(self.enter(tokens.to(self.enter.weight.dtype)) + self.joints)).float()
@@ -87,9 +91,7 @@ def describe_joints(output: DetNetOutput, decoded: DecodedHands) -> Tensor:
     share = heat / (heat.sum(dim=(-2, -1), keepdim=True) + _PINCH)
     sharp = share.square()
     sharp = sharp / (sharp.sum(dim=(-2, -1), keepdim=True) + _PINCH**2)
-    # in the layout of the shares: over two layouts at once a product takes five times as long
-    plain = torch.contiguous_format
-    locations, deltas = (maps.to(torch.float32, memory_format=plain) for maps in (output.locations, output.deltas))
+    locations, deltas = output.locations.float(), output.deltas.float()
 
     cell = cell_pixels(size) / _HALF
     ruler = (torch.arange(size, device=heat.device, dtype=torch.float32) + 0.5) * cell - 1
