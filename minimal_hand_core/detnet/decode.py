@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import torch
 
-from minimal_hand_core.detnet.output import HEAT_MASS, DetNetOutput, cell_pixels
+from minimal_hand_core.detnet.output import HEAT_MASS, DetNetOutput, at_least_float32, cell_pixels
 
 WINDOW_SIGMA = 2.0
 """Standard deviation, in cells, of the window. Wider is better on noise, worse when a second peak is near."""
@@ -71,9 +71,9 @@ def decode(output: DetNetOutput) -> DecodedHands:
     """
     _check_maps(output)
     batch, keypoints, size = output.heatmaps.shape[:3]
-    dtype = torch.promote_types(output.heatmaps.dtype, torch.float32)
     # Maps of all hands are one list of N = B·21; 2 stands for (x, y), along columns and along rows.
-    heat = output.heatmaps.to(dtype).flatten(0, 1)  # (N, size, size)
+    heat = at_least_float32(output.heatmaps).flatten(0, 1)  # (N, size, size)
+    dtype = heat.dtype
     locations = output.locations.to(dtype).flatten(0, 1).flatten(2)  # (N, 3, size²)
     # A ruler with its zero in the middle of the map, which keeps squares small.
     middle = (size - 1) / 2.0

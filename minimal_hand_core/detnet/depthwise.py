@@ -15,6 +15,8 @@ import torch
 from numba import njit
 from torch import Tensor, nn
 
+from minimal_hand_core.detnet.precision import dtype_in_training
+
 _DTYPES = (torch.float32, torch.bfloat16)
 
 
@@ -32,9 +34,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        slow = torch.is_grad_enabled() and self.weight.requires_grad and x.device.type == 'cpu'
-        dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else x.dtype
-        if slow and dtype in _DTYPES:
+        dtype = dtype_in_training(self, x)
+        if dtype in _DTYPES:
             answer: Tensor = _Depthwise.apply(x.to(dtype), self.weight, self.stride[0])
             return answer
         return super().forward(x)

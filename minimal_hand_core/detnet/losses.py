@@ -85,7 +85,7 @@ def small_loss(
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
         seen = (present > 0) & (weight > 0)
-        biomechanical = biomechanics(read_maps(at_least_float32(locations), share), seen).total
+        biomechanical = biomechanics(read_maps(locations, share), seen).total
         total = total + biomechanical_factor * biomechanical
     parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
     return DetNetLoss(total, *parts)

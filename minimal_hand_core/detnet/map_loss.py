@@ -53,7 +53,7 @@ def joint_loss(
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
-        biomechanical = biomechanics(read_maps(at_least_float32(locations), share), (present > 0) & (weight > 0)).total
+        biomechanical = biomechanics(read_maps(locations, share), (present > 0) & (weight > 0)).total
         total = total + biomechanical_factor * biomechanical
     return DetNetLoss(total, *(part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical)))
 

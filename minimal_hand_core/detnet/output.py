@@ -50,6 +50,7 @@ def at_least_float32(maps: torch.Tensor) -> torch.Tensor:
 
 
 def read_maps(maps: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Means (B, 21, 3) of delta or location maps (B, 21, 3, h, w), weighted by share (B, 21, h, w)."""
+    """Means (B, 21, 3) of delta or location maps (B, 21, 3, h, w), weighted by share (B, 21, h, w), which is at least
+    float32."""
     # As a product of rows with columns. That of maps with columns takes three times as long, for any number of hands.
-    return (share.flatten(2).unsqueeze(2) @ maps.flatten(3).transpose(2, 3)).squeeze(2)
+    return (share.flatten(2).unsqueeze(2) @ at_least_float32(maps).flatten(3).transpose(2, 3)).squeeze(2)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from minimal_hand_core.detnet.precision import dtype_in_training
+
 
 class PointwiseConv2d(nn.Conv2d):
     """Mixes the channels of each cell.
@@ -24,9 +26,7 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, cin, h, w) → (B, cout, h, w)."""
-        taught = torch.is_grad_enabled() and self.weight.requires_grad and x.device.type == 'cpu'
-        dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else x.dtype
-        if taught and dtype == torch.bfloat16:
+        if dtype_in_training(self, x) == torch.bfloat16:
             # by way of the channels-last layout, so that the kernel's gradient has the strides of the kernel
             mix = self.weight.permute(0, 2, 3, 1).flatten(1)
             return functional.linear(x.permute(0, 2, 3, 1), mix, self.bias).permute(0, 3, 1, 2)
