@@ -9,7 +9,8 @@ published figures of this field do; what the tracker does without it is another 
 | sampling | anti-aliased | anti-aliased (theirs: nearest neighbour but for EO) |
 
 `upright` is `tracker`, and where the palm that is seen leans more than 60° from up, another look at that square, turned
-by quarters until it does not: what the tracker shows the network from the second picture of a hand on.
+by quarters until it does not. `followed` is `tracker`, and another look, turned so and closer, round what was seen:
+what the tracker shows the network from the third picture on of a hand that moves as expected.
 
 A network does best on crops like those it was trained on: ours on `tracker`, the peer's checkpoints on `peer`.
 """
@@ -26,9 +27,10 @@ from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.evaluation.predictions import PredictionError
 from minimal_hand_core.evaluation.protocols import TIPS_ONLY
 from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop, keypoints_crop
+from minimal_hand_core.tracking.track import followed_crop
 from minimal_hand_core.tracking.upright import upright_angle
 
-CROPS = ('tracker', 'upright', 'peer')
+CROPS = ('tracker', 'upright', 'followed', 'peer')
 PEER_FACTOR = 2.0
 REACH_M = 0.36
 """Side, metres, of a square round a hand's tips that holds all of the hand however it is turned."""
@@ -77,6 +79,15 @@ def second_look(uv: np.ndarray, first: Crop) -> Crop:
 def upright_look(uv: np.ndarray, crop: Crop) -> Crop:
     """The same square, turned so that the hand with keypoints (21, 2), seen in it, points up; unturned, if it does."""
     return replace(crop, angle=upright_angle(uv)) if np.isfinite(uv).all() else crop
+
+
+def followed_look(uv: np.ndarray, crop: Crop) -> Crop:
+    """As near as the tracker looks at a hand it follows, round the keypoints (21, 2) seen in the first square, which it
+    never exceeds; the first, if they are a dot."""
+    if not np.isfinite(uv).all():
+        return crop
+    nearer = second_look(uv, crop)
+    return crop if nearer is crop else replace(followed_crop(nearer), angle=upright_angle(uv))
 
 
 def _tracker(sample: Sample) -> FirstLook:

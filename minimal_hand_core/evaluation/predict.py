@@ -10,7 +10,7 @@ import torch
 
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.detnet.network import DetNet
-from minimal_hand_core.evaluation.crops import first_look, second_look, upright_look
+from minimal_hand_core.evaluation.crops import first_look, followed_look, second_look, upright_look
 from minimal_hand_core.evaluation.predictions import UNKNOWN_SIDE, Origin, PredictionError, Predictions, concatenate
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
 from minimal_hand_core.inference.engine import Engine, EngineOutput
@@ -97,6 +97,8 @@ def _predict_batch(engine: Engine, samples: Sequence[Sample], how: str, origin: 
     if how == 'upright':
         upright = (upright_look(*seen) for seen in zip(uv, crops))
         look_again({i: crop for i, crop in enumerate(upright) if crop.angle})
+    if how == 'followed':
+        look_again({i: followed_look(*seen) for i, seen in enumerate(zip(uv, crops))})
     nothing = np.full((NUM_KEYPOINTS, 3), np.nan)
     return Predictions(
         keys=[sample.key for sample in samples],

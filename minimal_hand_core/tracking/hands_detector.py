@@ -1,7 +1,7 @@
 """Picture → keypoints of the hands in it, one at most of each side: find them, follow them, say when they are gone.
 
-Following: one crop round the last keypoints, moved on by their velocity and turned so that the hand points up in it
-(upright.py); one wider second look before giving up.
+Following: one crop round the last keypoints, moved on by their velocity, the closer the better that foretells the hand
+(track.py), and turned so that the hand points up in it (upright.py); one wider second look before giving up.
 Searching, for the sides that are not followed: windows over the picture (search.py), in which the hands that are
 followed are painted over; the best one is looked at once more with a crop round its keypoints, both as a right and as a
 left hand. A hand is of the side that scores higher, and who looks for one side only does not take the other.

@@ -9,6 +9,12 @@ from minimal_hand_core.tracking.crop import CROP_FACTOR, Crop
 from minimal_hand_core.tracking.state import Keypoints
 from minimal_hand_core.tracking.upright import upright_crop
 
+CLOSE = 1.3
+"""Side of the crop, over the longer side of the hand's box, of a hand that is just where it was expected: the nearer
+the network looks, the more it sees, but fingers that open need room."""
+ROOM = 1.0
+"""How much wider it is for a hand that was elsewhere: times the distance, on either side."""
+
 MAX_PREDICTION = 0.2
 """Seconds that motion is extrapolated at most."""
 MAX_SHIFT = 0.5
@@ -25,6 +31,16 @@ WRONG_SIDE = -0.03
 """Mean score less mean score of the mirror image below which a hand is of the other side."""
 
 
+def followed_crop(crop: Crop, miss: float = 0.0) -> Crop:
+    """The square in which a followed hand is looked at next: CLOSE to CROP_FACTOR times its box.
+
+    Args:
+        crop: round the last keypoints, of CROP_FACTOR times their box.
+        miss: how far that was from where it was expected, pixels.
+    """
+    return replace(crop, side=min(crop.side, CLOSE / CROP_FACTOR * crop.side + 2 * ROOM * miss))
+
+
 class Track:
     """A hand that is followed.
 
@@ -38,20 +54,23 @@ class Track:
 
     Attributes:
         last: the newest keypoints.
-        crop: the crop round them, turned so that the hand points up.
-        expected: where they were expected.
+        crop: the crop round them, turned so that the hand points up, with room for whatever the hand does.
+        expected: where that was expected.
         claim: how sure it is that this is the same hand as before: its score, less for a jump.
     """
 
     def __init__(self, found: Keypoints, margin: float = 0.0) -> None:
         self.last, self.claim = found, found.score
-        self.crop = self.expected = upright_crop(found.uv)
+        self.crop = self.expected = self._close = upright_crop(found.uv)
         self._velocity = (0.0, 0.0)
         self._pictures = 0
         self._margin, self._checks = margin, 1
 
     def crop_at(self, stamp: float) -> Crop:
-        """The crop round the hand at a time, moved on by its velocity."""
+        """The crop in which the hand is looked at, at a time: `followed_crop`, moved on by its velocity."""
+        return replace(self._close, center=self._expected_at(stamp).center)
+
+    def _expected_at(self, stamp: float) -> Crop:
         (x, y), seconds = self._velocity, min(stamp - self.last.stamp, MAX_PREDICTION)
         size = math.hypot(x, y) * seconds
         seconds *= min(1.0, MAX_SHIFT * self.crop.side / max(size, 1e-9))
@@ -60,7 +79,7 @@ class Track:
 
     def take(self, found: Keypoints) -> None:
         """Go on with the keypoints of the next picture."""
-        self.expected, crop = self.crop_at(found.stamp), upright_crop(found.uv, self.crop.angle)
+        self.expected, crop = self._expected_at(found.stamp), upright_crop(found.uv, self.crop.angle)
         seconds = found.stamp - self.last.stamp
         if seconds:
             # Of the box's centre, pixels per second, half old and half new.
@@ -69,7 +88,7 @@ class Track:
         self._pictures += 1
         jump = math.dist(crop.center, self.expected.center)
         self.claim = found.score - JUMP * CROP_FACTOR * jump / self.expected.side
-        self.last, self.crop = found, crop
+        self.last, self.crop, self._close = found, crop, followed_crop(crop, jump)
 
     @property
     def due(self) -> bool:
@@ -94,4 +113,5 @@ class Track:
     def change_side(self, found: Keypoints) -> None:
         """Go on as the other hand, whose keypoints are given."""
         self.last, self.crop = found, upright_crop(found.uv, self.crop.angle)
+        self._close = self.crop
         self._margin = -self._margin

@@ -10,7 +10,7 @@ from perfect_predictions import TIPS, made_up
 from minimal_hand_core.data import Sample, open_dataset
 from minimal_hand_core.detnet import DetNet
 from minimal_hand_core.evaluation.array_file import ArrayFileError
-from minimal_hand_core.evaluation.crops import CROPS, first_look
+from minimal_hand_core.evaluation.crops import CROPS, first_look, followed_look
 from minimal_hand_core.evaluation.peer_files import (
     peer_datasets,
     read_peer,
@@ -31,6 +31,7 @@ from minimal_hand_core.evaluation.predictions import (
 )
 from minimal_hand_core.evaluation.scores import score
 from minimal_hand_core.inference import EngineOutput
+from minimal_hand_core.tracking import Crop
 from minimal_hand_core.tracking.picture import PictureError
 
 SIZE = 240
@@ -186,6 +187,25 @@ def test_hands_that_do_not_point_up_are_looked_at_again_as_the_tracker_does():
             np.testing.assert_allclose(along / np.hypot(*along), palm, atol=0.02)
 
 
+def test_followed_hands_are_looked_at_again_closer(rng):
+    samples = Samples(rng)
+    oracle = Oracle(samples, rng)
+    for uv in oracle.uv.values():
+        uv[0], uv[9] = (120, 165), (120, 75)  # they point up
+    found = predict(oracle, samples, batch=16, crop='followed')
+    assert oracle.calls == 2
+    for i, uv in oracle.uv.items():
+        assert found.crops[i, 2] == pytest.approx(1.3 * np.ptp(uv, axis=0).max(), rel=0.05)
+        np.testing.assert_allclose(found.uv[i], uv, atol=1.5)
+
+
+@pytest.mark.parametrize('seen', ['nothing', 'a dot'])
+def test_a_look_that_saw_no_extent_is_not_followed(seen):
+    first = Crop((100.0, 80.0), 60.0)
+    uv = np.full((21, 2), np.nan if seen == 'nothing' else 90.0)
+    assert followed_look(uv, first) == first
+
+
 def test_peer_crops_are_those_of_the_fact_sheet(rng):
     sample = Samples(rng)[0]
     box = np.ptp(sample.keypoints_px, axis=0).max()
@@ -205,7 +225,7 @@ def test_peer_crops_are_those_of_the_fact_sheet(rng):
     given = replace(tips, extent_px=np.array([[10.0, 20], [110, 60]]))
     assert first_look(given, 'peer', 'dexter_object').crop.side == 200
     assert first_look(given).crop.side == 150 and not first_look(given).refine
-    with pytest.raises(PredictionError, match='choose one of tracker, upright, peer'):
+    with pytest.raises(PredictionError, match='choose one of tracker, upright, followed, peer'):
         first_look(sample, 'tight')
 
 

@@ -76,6 +76,22 @@ def test_follows_a_fast_hand_with_one_run_per_picture():
         assert seeker.network_runs == 1
 
 
+def test_a_hand_that_moves_as_expected_is_looked_at_closer() -> None:
+    seeker = KeypointDetector(DetectorConfig(check_side=False), DotEngine())
+    steps = [0] * 10 + [6] * 10 + [28] + [0] * 10
+    x, widths = 200.0, []
+    for i, step in enumerate(steps):
+        x += step
+        uv = placed((x, 240), 60)
+        found = seeker.detect(paint(uv), i / 30)
+        assert isinstance(found, Keypoints)
+        widths.append(found.crop.side / np.ptp(uv, axis=0).max())
+    assert widths[1] == pytest.approx(1.5, rel=0.01), 'its speed is yet to be known'
+    assert widths[5:10] == pytest.approx([1.3] * 5, rel=0.01)
+    assert 1.35 < widths[11] < 1.5 and widths[17] == pytest.approx(1.3, rel=0.01), 'it begins to move; it moves evenly'
+    assert widths[21] > 1.45 and widths[-1] == pytest.approx(1.3, rel=0.01), 'it jumped'
+
+
 def test_a_second_wider_look_keeps_a_hand_that_jumps():
     seeker, _ = detector(check_side=False)
     _, found = find(seeker, paint(placed((300, 240), 60)))
