@@ -120,9 +120,10 @@ def test_the_rendered_hand_is_recorded_and_replayed(run_here: Callable, peer, tm
     # first, so that it hears them all
     run_here(RecorderNode, {'record': str(path), 'markers': True})
     run_here(TrackerNode, {'backend': 'torch', 'lost_timeout': 60.0, 'input_timeout': 3600.0})
-    run_here(CameraNode, {'rate': 10.0})
+    camera = run_here(CameraNode, {'rate': 10.0})
     # A hand that is found at once is there before the camera knows that its JPEGs are wanted.
-    reports.wait_for(lambda _: peer.node.count_subscribers('/image_raw/compressed') > 0)
+    jpegs = next(each for each in camera.node.publishers if each.topic_name == '/image_raw/compressed')
+    transforms.wait_for(lambda _: jpegs.get_subscription_count() > 0)
     transforms.wait_for_count(len(transforms.messages) + 2 * PICTURES)
     deactivate(peer, 'camera_node')
     reports.wait_for(written(6 * PICTURES))
