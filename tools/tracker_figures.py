@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from minimal_hand_core.data.datasets.real_hands import RealHands  # noqa: E402
 from minimal_hand_core.data.sample import Sample  # noqa: E402
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, RenderedScene, SyntheticHands  # noqa: E402
+from minimal_hand_core.evaluation import box_errors  # noqa: E402
 from minimal_hand_core.inference import Engine, create_engine  # noqa: E402
 from minimal_hand_core.tracking import (  # noqa: E402
     CameraModel,
@@ -124,7 +125,7 @@ def _found(engine: Engine, picture: np.ndarray, uv: np.ndarray, sample: Sample) 
         found = detector.detect(picture, i / 30)
     if not isinstance(found, Keypoints):
         return math.nan
-    error = float(np.linalg.norm(found.uv - uv, axis=1).mean() / np.ptp(uv, axis=0).max())
+    error = float(box_errors(found.uv[None], uv[None]).mean())
     return error if error < 0.5 else math.nan
 
 

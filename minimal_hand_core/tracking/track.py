@@ -61,14 +61,15 @@ class Track:
 
     def __init__(self, found: Keypoints, margin: float = 0.0) -> None:
         self.last, self.claim = found, found.score
-        self.crop = self.expected = self._close = upright_crop(found.uv)
+        self.crop = self.expected = upright_crop(found.uv)
+        self._miss = math.inf  # nothing was expected yet
         self._velocity = (0.0, 0.0)
         self._pictures = 0
         self._margin, self._checks = margin, 1
 
     def crop_at(self, stamp: float) -> Crop:
         """The crop in which the hand is looked at, at a time: `followed_crop`, moved on by its velocity."""
-        return replace(self._close, center=self._expected_at(stamp).center)
+        return followed_crop(self._expected_at(stamp), self._miss)
 
     def _expected_at(self, stamp: float) -> Crop:
         (x, y), seconds = self._velocity, min(stamp - self.last.stamp, MAX_PREDICTION)
@@ -88,7 +89,7 @@ class Track:
         self._pictures += 1
         jump = math.dist(crop.center, self.expected.center)
         self.claim = found.score - JUMP * CROP_FACTOR * jump / self.expected.side
-        self.last, self.crop, self._close = found, crop, followed_crop(crop, jump)
+        self.last, self.crop, self._miss = found, crop, jump
 
     @property
     def due(self) -> bool:
@@ -113,5 +114,5 @@ class Track:
     def change_side(self, found: Keypoints) -> None:
         """Go on as the other hand, whose keypoints are given."""
         self.last, self.crop = found, upright_crop(found.uv, self.crop.angle)
-        self._close = self.crop
+        self._miss = math.inf
         self._margin = -self._margin

@@ -25,7 +25,7 @@ from minimal_hand_core.viewing import (  # noqa: E402
     SetParameter,
     Viewer,
     ViewerError,
-    address,  # noqa: E402
+    address,
     is_loopback,
     skin_parts,
     status_html,
