@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.rows import BY_THE_CLOCK
 from benchmarks.table import Line, Timing, read_lines
+from minimal_hand_core.files import write_atomically
 
 WORSE = 0.20
 """Share of its ratio that a row may lose."""
@@ -98,7 +99,7 @@ def keep(run: Run, path: Path) -> None:
     ]
     machine = json.dumps(run.machine, ensure_ascii=False)
     lines = ',\n'.join(rows)  # one row a line, which reads well in a change of the file
-    path.write_text(f'{{"machine": {machine}, "ratios": {{\n{lines}\n}}}}\n', encoding='utf-8')
+    write_atomically(path, f'{{"machine": {machine}, "ratios": {{\n{lines}\n}}}}\n'.encode())
 
 
 def compare(before: Run, after: Run) -> list[str]:

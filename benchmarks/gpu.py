@@ -83,8 +83,6 @@ def make_crops(count: int) -> np.ndarray:
 
 def prepare(network: DetNet, precision: str, way: str, device: torch.device) -> Call:
     """The network with its decoder on the device, run in one of the WAYS."""
-    allow = precision == 'tf32'
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allow
     if way in ('folded', 'graph', 'compiled'):
         fold_batch_norms(network)
     graph = KeypointGraph(network.to(device, PRECISIONS[precision]))
@@ -142,6 +140,8 @@ def _time(
     backbone: str, precision: str, way: str, batch: int, device: torch.device, options: Any
 ) -> tuple[list[float], float]:
     """Milliseconds of single calls, and the largest distance of a keypoint from the reference."""
+    allow = precision == 'tf32'
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allow
     network, wanted = reference(backbone)
     network, crops = copy.deepcopy(network), make_crops(batch)
     if way == 'engine':

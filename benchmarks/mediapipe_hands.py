@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks.rows import MEDIAPIPE
 from minimal_hand_core.data.synthetic import RenderedScene
+from minimal_hand_core.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / '.cache' / 'bench-mediapipe'
@@ -212,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
                 added += measure(python, clip, mode, cores, TURNS[mode])
         report['benchmarks'] = [entry for entry in report['benchmarks'] if entry['group'] not in MEDIAPIPE.values()]
         report['benchmarks'] += added
-        options.report.write_text(json.dumps(report))
+        write_atomically(options.report, json.dumps(report).encode())
     except (OSError, ValueError, KeyError, EnvironmentFailure) as error:
         print(f'bench: MediaPipe is left out: {error}', file=sys.stderr)
         return 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
+
+from minimal_hand_core.files import write_atomically
 
 SAFETENSORS = '.safetensors'
 ASSETS = Path(__file__).resolve().parent / 'assets'
@@ -160,23 +161,6 @@ class WeightsFormat:
             write_atomically(path, save(state, entries))
         except OSError as error:
             raise self.error(path, f'cannot be written: {first_line(error)}') from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file by way of another one beside it, so that it is never there in part.
-
-    Raises:
-        OSError: no space or no permission.
-    """
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def first_line(error: BaseException) -> str:

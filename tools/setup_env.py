@@ -101,7 +101,7 @@ def check_system():
     if platform.system() != 'Linux' or platform.machine() not in ('x86_64', 'AMD64'):
         raise SetupError(
             f'PyPI has ROS 2 wheels for Linux on x86-64, but not for {platform.system()} on {platform.machine()}.\n'
-            '       Install ROS 2 and build with colcon instead (README).'
+            '       Install ROS 2 and build with colcon instead (docs/ros-machine.md).'
         )
     missing = missing_system_packages()
     if missing:

@@ -19,6 +19,7 @@ from minimal_hand_core.data.datasets.tree import DatasetError
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.survey import Survey, evenly, survey
 from minimal_hand_core.drawing import contact_sheet, draw_skeleton, draw_text
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.tracking.crop import keypoints_crop
 from minimal_hand_core.tracking.picture import PictureError
 
@@ -189,7 +190,7 @@ def _write_sheet(path: Path, datasets: list[Sequence[Sample]], count: int | None
     done, data = cv2.imencode('.png', sheet)
     if not done:
         raise OSError(f'{path} cannot be made')
-    path.write_bytes(data.tobytes())
+    write_atomically(path, data.tobytes())
 
 
 def _tile(sample: Sample) -> np.ndarray:

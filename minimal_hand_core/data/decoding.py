@@ -85,9 +85,19 @@ def _bytes_of(path: Path | str) -> np.ndarray:
 
 def _is_cut_off(raw: bytes) -> bool:
     if raw.startswith(_JPEG_START):
-        # Inside a scan every 0xff is followed by 0x00 or a restart marker, so the last end marker belongs to the
-        # picture itself (and not to its thumbnail) exactly when it stands behind the last scan's start.
-        return raw.rfind(_JPEG_END) < max(raw.rfind(_JPEG_SCAN), 1)
-    if raw.startswith(_PNG_START):
-        return _PNG_END not in raw[-64:]
-    return False
+        # Inside a scan every 0xff is followed by 0x00 or a restart marker, so the first end marker behind it is the
+        # picture's own. What comes then (phones append a film) is nothing to it.
+        return raw.find(_JPEG_END, _first_scan(raw)) < 0
+    return raw.startswith(_PNG_START) and _PNG_END not in raw
+
+
+def _first_scan(raw: bytes) -> int:
+    """Where the first scan of a JPEG begins, or its length where there is none. The segments before it are passed over
+    by their lengths: one may hold a thumbnail, with scans and an end of its own."""
+    at = 2
+    while 0 <= at < len(raw) - 4:
+        if raw[at : at + 2] == _JPEG_SCAN:
+            return at
+        # 0xff may be repeated before a marker
+        at = raw.find(b'\xff', at + (1 if raw[at + 1] == 0xFF else 2 + int.from_bytes(raw[at + 2 : at + 4], 'big')))
+    return len(raw)

@@ -24,7 +24,7 @@ class Picture(NamedTuple):
     """One picture.
 
     Attributes:
-        stamp: seconds since the first one; of a file, as its rate says.
+        stamp: seconds since the first one, as the source's rate says; of a webcam, since it was opened.
         image: (H, W, 3) uint8 BGR.
         camera: its intrinsics.
         name: what to call it in messages.

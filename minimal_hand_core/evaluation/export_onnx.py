@@ -23,13 +23,13 @@ from minimal_hand_core.detnet.checkpoint import load_detnet, weights_file
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck_auc
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.choice import measure
 from minimal_hand_core.inference.engine import EngineError, NetworkEngine
 from minimal_hand_core.inference.onnx_model import ONNX, digest, export_model
 from minimal_hand_core.inference.onnxruntime_engine import OnnxRuntimeEngine
 from minimal_hand_core.inference.quantization import quantize_model
 from minimal_hand_core.inference.torch_engine import TorchEngine
-from minimal_hand_core.weights import write_atomically
 
 BATCH = 16
 LARGEST_DIFFERENCE = 0.05
@@ -41,8 +41,8 @@ AUC_HIGH = 0.3
 
 EPILOG = """examples:
   export_onnx small.onnx
-  export_onnx peer.onnx --weights checkpoint.pth --crops ../shared/data/real_hands
-  export_onnx small_int8.onnx --int8 --calibration ../shared/data/real_hands
+  export_onnx peer.onnx --weights checkpoint.pth --crops ~/data/photos
+  export_onnx small_int8.onnx --int8 --calibration ~/data/photos
 
 The file runs with the parameters backend:=onnxruntime weights:=small.onnx, or anywhere else that ONNX runs.
 """

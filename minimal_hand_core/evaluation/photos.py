@@ -1,7 +1,8 @@
 """Score a network's 2D keypoints on a folder of labelled photos, and look at them: `evaluate_photos FOLDER`.
 
 Protocol: each hand is cropped as the tracker crops (square, centred on the box of the labelled keypoints, 1.5 × its
-longer side; left hands mirrored), and errors are divided by the longer side of the labelled keypoints' box.
+longer side; left hands mirrored, those of unknown side where the network is surer of them so), and errors are divided
+by the longer side of the labelled keypoints' box.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import Predictions, predict
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.files import write_atomically
 
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(1, 31))
 """Of the PCK curve, shares of the hand's box."""
 LABEL_COLOR_BGR = (255, 255, 255)
 
 EPILOG = """examples:
-  evaluate_photos ../shared/data/real_hands
+  evaluate_photos ~/data/photos
   evaluate_photos photos/ --split all --weights runs/small/detnet.safetensors --output report/
 """
 
@@ -113,7 +115,7 @@ def _run(options: argparse.Namespace) -> None:
     summaries, found, errors = evaluate(samples, options.weights)
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / 'photos.json').write_text(json.dumps(summaries, indent=1))
+        write_atomically(options.output / 'photos.json', json.dumps(summaries, indent=1).encode())
         sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
         if not cv2.imwrite(str(options.output / 'overlays.png'), sheet):
             raise OSError(f'{options.output / "overlays.png"} cannot be written')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minimal_hand_core.evaluation.run_curves import CurveError, read_runs
 from minimal_hand_core.evaluation.run_figure import draw_runs
-from minimal_hand_core.weights import write_atomically
+from minimal_hand_core.files import write_atomically
 
 EPILOG = """examples:
   plot_results runs/small                                   results.png and results.svg

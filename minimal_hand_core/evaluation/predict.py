@@ -51,7 +51,8 @@ def predict(
     crop: str = 'tracker',
     origin: Origin | None = None,
 ) -> Predictions:
-    """Predict every sample.
+    """Predict every sample, each as the hand that its label says; where that is not known, both ways, and what the
+    network is surer of counts.
 
     Args:
         network: a DetNet in eval mode, or an engine.
@@ -84,14 +85,16 @@ def _predict_batch(engine: Engine, samples: Sequence[Sample], how: str, origin: 
         _check_labels(sample)
     looks = [first_look(sample, how, origin.dataset) for sample in samples]
     crops = [look.crop for look in looks]
-    uv, xyz, confidence = _look(engine, samples, crops)
+    sides = _sides(engine, samples, crops)
+    uv, xyz, confidence = _look(engine, samples, crops, sides)
 
     def look_again(better: dict[int, Crop]) -> None:
         rows = list(better)
         if rows:
             for i, crop in better.items():
                 crops[i] = crop
-            uv[rows], xyz[rows], confidence[rows] = _look(engine, [samples[i] for i in rows], list(better.values()))
+            again = _look(engine, [samples[i] for i in rows], list(better.values()), [sides[i] for i in rows])
+            uv[rows], xyz[rows], confidence[rows] = again
 
     look_again({i: second_look(uv[i], crops[i]) for i, look in enumerate(looks) if look.refine})
     if how == 'upright':
@@ -115,11 +118,23 @@ def _predict_batch(engine: Engine, samples: Sequence[Sample], how: str, origin: 
     )
 
 
+def _sides(engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop]) -> list[str]:
+    """Which hand each is looked at as: where the label does not say, the one that the network is surer of."""
+    sides: list[str] = [sample.side or SIDES[0] for sample in samples]
+    rows = [i for i, sample in enumerate(samples) if sample.side is None]
+    if rows:
+        hands, places = [samples[i] for i in rows], [crops[i] for i in rows]
+        sure = [_look(engine, hands, places, [side] * len(rows))[2].mean(axis=1) for side in SIDES]
+        for i, best in zip(rows, np.argmax(sure, axis=0)):
+            sides[i] = SIDES[best]
+    return sides
+
+
 def _look(
-    engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop]
+    engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop], sides: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """uv (B, 21, 2) pixels of the pictures, xyz (B, 21, 3) in the pictures' axes, confidence (B, 21)."""
-    looks = [Look(crop, 'left' if sample.side == 'left' else 'right') for crop, sample in zip(crops, samples)]
+    looks = [Look(crop, side) for crop, side in zip(crops, sides)]
     images = [look.crop.extract(sample.image, mirror=look.side == 'left') for look, sample in zip(looks, samples)]
     output = engine.run(np.stack(images))
     seen = [in_picture(look, 0.0, *parts) for look, *parts in zip(looks, output.uv, output.xyz, output.confidence)]

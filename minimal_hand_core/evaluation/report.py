@@ -18,7 +18,8 @@ from minimal_hand_core.evaluation.predictions import Origin, Predictions
 from minimal_hand_core.evaluation.protocols import ProtocolError
 from minimal_hand_core.evaluation.published import PAPER, PEER, Published, published
 from minimal_hand_core.evaluation.scores import PCK_MM, PixelScore, Score, score, score_pixels
-from minimal_hand_core.weights import first_line, write_atomically
+from minimal_hand_core.files import write_atomically
+from minimal_hand_core.weights import first_line
 
 FORMAT = 1
 JSON, CSV, CURVES = 'scores.json', 'scores.csv', 'pck_curves'

@@ -26,6 +26,7 @@ from scipy.stats import chi2
 
 from minimal_hand_core.data.synthetic import HandMotion, RenderedScene
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import Engine, create_engine
@@ -73,7 +74,7 @@ class WristErrors:
     """What became of N pictures with a hand, M of them with a pose.
 
     Attributes:
-        pictures: N.
+        pictures: (V,) of each of the VIEWS; N together.
         views: (M,) index into VIEWS.
         truth: (M, 3) metres, true wrist.
         position: (M, 3) metres, error of the wrist.
@@ -82,7 +83,7 @@ class WristErrors:
         scale: (M,) size of the hand that the network draws in the picture, beside the true one.
     """
 
-    pictures: int
+    pictures: np.ndarray
     views: np.ndarray
     truth: np.ndarray
     position: np.ndarray
@@ -94,7 +95,8 @@ class WristErrors:
         """Those of one view."""
         mine = self.views == view
         arrays = (self.truth, self.position, self.rotation, self.covariance, self.scale)
-        return WristErrors(int(mine.sum()), self.views[mine], *(array[mine] for array in arrays))
+        pictures = np.where(np.arange(len(self.pictures)) == view, self.pictures, 0)
+        return WristErrors(pictures, self.views[mine], *(array[mine] for array in arrays))
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def summarise(errors: WristErrors) -> WristAccuracy:
         ValueError: there is none.
     """
     if len(errors.position) == 0:
-        raise ValueError(f'errors: expected at least one pose, found none in {errors.pictures} pictures')
+        raise ValueError(f'errors: expected at least one pose, found none in {errors.pictures.sum()} pictures')
     true_range = np.linalg.norm(errors.truth, axis=1)
     relative = np.linalg.norm(errors.truth + errors.position, axis=1) / true_range - 1
     wrist = np.linalg.norm(errors.position, axis=1)
@@ -149,7 +151,7 @@ def summarise(errors: WristErrors) -> WristAccuracy:
     rotation = _squared_distances(errors.rotation, errors.covariance[:, 3:, 3:])
     inner, outer = chi2.ppf(ONE_SIGMA, 3), chi2.ppf(TWO_SIGMA, 3)
     return WristAccuracy(
-        pictures=errors.pictures,
+        pictures=int(errors.pictures.sum()),
         poses=len(errors.position),
         range_median=float(np.median(np.abs(relative))),
         range_p90=float(np.percentile(np.abs(relative), 90)),
@@ -198,16 +200,16 @@ def measure(
         raise ValueError(f'expected seeds, frames and a rate above 0, found {len(seeds)}, {frames}, {rate}')
     models = {side: load_hand_model('open', side) for side in SIDES}
     rows = []
-    count = 0
+    counts = np.zeros(len(views), int)
     for seed in seeds:
         for row in _clip(engine, models, seed, frames, rate, depth, views, config or PoseConfig()):
-            count += 1
+            counts[seed % len(views)] += 1
             if row is not None:
                 rows.append(row)
     if not rows:
-        raise ValueError(f'no hand was found in {count} pictures')
+        raise ValueError(f'no hand was found in {counts.sum()} pictures')
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return WristErrors(count, *columns)
+    return WristErrors(counts, *columns)
 
 
 def sensor_depth(depth: np.ndarray, rng: np.random.Generator, wall: float) -> np.ndarray:
@@ -350,7 +352,8 @@ def _run(options: argparse.Namespace) -> None:
     rows = {name: summarise(mine) for name, mine in by_view.items() if len(mine.position)}
     rows['all'] = summarise(errors)
     if options.output is not None:
-        options.output.write_text(json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1))
+        content = json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1)
+        write_atomically(options.output, content.encode())
     console = Console(width=max(Console().width, 130))
     console.print(table(rows, f'seeds {first}–{first + count - 1}, depth: {options.depth}'))
     console.print(f'keypoint_scale measured: {rows["all"].keypoint_scale:.3f}, used: {options.keypoint_scale:.3f}')

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def read_npz(path: str | os.PathLike[str]) -> HandParameters:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    # a single array is no context: a TypeError, up to Python 3.10 an AttributeError
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise HandModelError(f'{path} is not a hand model .npz: {error}') from error
     wanted = ('side', 'vertices', 'faces', 'weights', 'shapedirs', 'joint_regressor', 'tip_vertices')
     missing = [key for key in wanted if key not in arrays]

@@ -15,7 +15,7 @@ import numpy as np
 from minimal_hand_core.hand.left_file import repair_shapedirs, warn_of_wrong_signs
 from minimal_hand_core.hand.parameters import NUM_POSE_FEATURES, NUM_POSE_NUMBERS, HandModelError, HandParameters
 from minimal_hand_core.hand.safe_pickle import NUMPY_NAMES, BrokenPickleError, RefusedPickleError, load_restricted
-from minimal_hand_core.hand.skeleton import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS
+from minimal_hand_core.hand.skeleton import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS, SIDES
 
 NUM_VERTICES = 778
 TIP_VERTICES = {'right': (745, 317, 444, 556, 673), 'left': (745, 317, 445, 556, 673)}
@@ -116,8 +116,11 @@ def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bo
         HandModelWarning: the shape directions of a left hand look wrong after all (see hand/left_file.py).
 
     Raises:
-        HandModelError: as read_mano_dict, or a key is missing, or an array has another shape than MANO's.
+        HandModelError: unknown side, or as read_mano_dict, or a key is missing, or an array has another shape than
+            MANO's.
     """
+    if side not in SIDES:
+        raise HandModelError(f'side is {side!r}; it must be one of {", ".join(SIDES)}')
     data = read_mano_dict(path)
     missing = [key for key in KEYS if key not in data]
     if missing:

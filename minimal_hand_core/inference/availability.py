@@ -14,7 +14,7 @@ NEEDED = {'onnxruntime': ('onnx', 'onnxruntime'), 'openvino': ('onnx', 'openvino
 """Runtime → modules that only it needs."""
 INSTALL = {
     'onnxruntime': 'pip install onnx onnxruntime',
-    'openvino': "pip install 'minimal_hand_ros[openvino]'",
+    'openvino': 'pip install onnx openvino',
 }
 """Runtime → what installs all of them."""
 PROVIDERS = {

@@ -19,13 +19,13 @@ import torch
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.detnet import CheckpointError
 from minimal_hand_core.detnet.checkpoint import weights_file
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.agreement import check_agreement, probe_crops
 from minimal_hand_core.inference.availability import INSTALL, NEEDED, available_backends, versions
 from minimal_hand_core.inference.create import build_engine
 from minimal_hand_core.inference.engine import EngineError, EngineMaps, NetworkEngine
 from minimal_hand_core.inference.machine import cpu_model, usable_cores
 from minimal_hand_core.inference.onnx_model import EXPORT_VERSION, ONNX, digest
-from minimal_hand_core.weights import write_atomically
 
 ONLY_BY_NAME = {'onnxruntime:tensorrt', 'openvino:npu'}
 """Backends that 'auto' leaves out: minutes to start, or made to save power."""

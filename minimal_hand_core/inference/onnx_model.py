@@ -19,10 +19,10 @@ from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.detnet import DetNet, load_detnet
 from minimal_hand_core.detnet.checkpoint import weights_file
 from minimal_hand_core.detnet.output import CROP_SIZE
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.availability import check_packages
 from minimal_hand_core.inference.engine import KEYPOINT_OUTPUTS, MAP_OUTPUTS, ModelError
 from minimal_hand_core.inference.graph import KeypointGraph
-from minimal_hand_core.weights import write_atomically
 
 ONNX = '.onnx'
 OPSET = 17

@@ -27,7 +27,7 @@ class TrackOptions:
     """What is tracked, and what is written.
 
     Attributes:
-        tracker: settings of the tracker; its side counts unless `side` is 'both'.
+        tracker: settings of the tracker; its side is not used; one other than the default must not contradict `side`.
         side: 'right', 'left' or 'both'.
         camera_info: calibration file as ROS camera_calibration writes it; '' = that of the recording, or else `fov`.
         fov: horizontal field of view in degrees that is assumed where nothing tells the intrinsics; 0 = none is, and
@@ -42,7 +42,7 @@ class TrackOptions:
         chunk: pictures after which the state is written.
 
     Raises:
-        OfflineError: a value out of its range, named.
+        OfflineError: a value out of its range, named, or two sides that contradict each other.
         CameraError: a calibration file that cannot be read, a field of view that no camera has.
     """
 
@@ -62,6 +62,11 @@ class TrackOptions:
 
     def __post_init__(self) -> None:
         _check('side', self.side, (*SIDES, BOTH))
+        if self.tracker.side not in (*self.sides, HandTrackerConfig.side):
+            raise OfflineError(
+                f"side is {self.side!r}, but the tracker's settings say {self.tracker.side!r}: "
+                f'give side={self.tracker.side!r}'
+            )
         for output in self.outputs:
             _check('output', output, OUTPUTS)
         _check('meshes', self.meshes, ('', *MESH_FORMATS))

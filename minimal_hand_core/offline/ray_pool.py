@@ -98,7 +98,5 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise OfflineError(
-            "Ray is not installed: pip install 'minimal_hand_ros[ray]', or leave out --ray and use --jobs"
-        ) from None
+        raise OfflineError('Ray is not installed: pip install ray, or leave out --ray and use --jobs') from None
     return ray

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.offline.inputs import Frame, InputError, PictureInput, open_input
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
 from minimal_hand_core.offline.outputs import Output, create_outputs
 from minimal_hand_core.offline.outputs.meshes import FOLDER as MESHES
-from minimal_hand_core.offline.state import STATE, SUMMARY, WORK, State, alone, load_state, new_state
+from minimal_hand_core.offline.state import LOCK, STATE, SUMMARY, WORK, State, alone, load_state, new_state
 from minimal_hand_core.offline.tracking import OfflineTracker
 from minimal_hand_core.tracking import CameraModel
-from minimal_hand_core.weights import write_atomically
 
 OURS = (SUMMARY, 'hands.npz', 'hands.csv', 'hands.mp4', 'hands.mcap', MESHES, WORK)
 """What lies in the folder of an input's results; nothing else in it is ever removed."""
@@ -41,7 +41,7 @@ class Task:
         path: of the input.
         folder: of its results.
         options: how.
-        overwrite: begin anew whatever lies there.
+        overwrite: begin anew whatever lies there, but for what an earlier call with it left unfinished: that goes on.
     """
 
     path: Path
@@ -101,17 +101,18 @@ def track_input(task: Task, report: Report = lambda done, total: None) -> Outcom
     """
     started = time.monotonic()
     source = open_input(task.path, task.options)
-    wanted = new_state(task.path, task.options)
-    if task.overwrite:
-        _remove(task.folder)
-    finished = load_state(task.folder / SUMMARY)
+    wanted = new_state(task.path, task.options, anew=task.overwrite)
+    finished = None if task.overwrite else load_state(task.folder / SUMMARY)
     if finished is not None:
         return _found(task, finished, wanted)
-    _check_free(task.folder)
+    _check_free(task)
     work = task.folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     with alone(work):
-        finished = load_state(task.folder / SUMMARY)  # by another process, while this one waited
+        # without the folder of its work, what lies there was finished by another process while this one waited
+        if task.overwrite and work.exists() and not _goes_on(task.folder, wanted):
+            _remove(task.folder)
+        finished = load_state(task.folder / SUMMARY)
         if finished is not None:
             return _found(task, finished, wanted)
         state = load_state(work / STATE) or wanted
@@ -138,7 +139,7 @@ class _Run:
         if state.backend and state.backend != self._tracker.backend:
             raise OfflineError(
                 f'{work.parent} was begun with backend {state.backend}, which does not run any more: '
-                'give --overwrite to begin anew'
+                f'remove {work} to begin anew'
             )
         state.backend = self._tracker.backend
         self._outputs: list[Output] = []
@@ -208,6 +209,8 @@ class _Run:
         if count:
             for output in self._outputs:
                 output.end()
+        if state.size is None:
+            self._outputs = []  # made for another size than the film will have
         state.done += count
         state.at_end = count < self._options.chunk
 
@@ -217,7 +220,7 @@ class _Run:
             output.begin(self._part(start))
 
     def _create_outputs(self) -> None:
-        """Once the size of the pictures is known."""
+        """For a film of the first picture's size; while that is not known, for parts without a picture."""
         if not self._outputs:
             width, height = self._state.size or (640, 480)
             about = {'input': self._state.input, 'options': self._state.options, 'version': self._state.version}
@@ -258,20 +261,34 @@ def _check_same(task: Task, state: State, wanted: State) -> None:
         )
 
 
-def _check_free(folder: Path) -> None:
-    """Nothing may be overwritten that is not known to be ours."""
+def _check_free(task: Task) -> None:
+    """Nothing may be overwritten that is not known to be ours, unless that is asked for."""
+    folder = task.folder
     if folder.exists() and not folder.is_dir():
         raise OfflineError(f'{folder} is a file: give another --output')
-    if (folder / WORK).exists():
+    if task.overwrite or (folder / WORK).exists():
         return
     there = [name for name in OURS if (folder / name).exists()]
     if there:
         raise OfflineError(f'{folder} holds {", ".join(there)}, of no run: give another --output, or --overwrite')
 
 
+def _goes_on(folder: Path, wanted: State) -> bool:
+    """Whether an unfinished run lies there that was begun anew, of the same input and settings."""
+    if (folder / SUMMARY).exists():
+        return False
+    try:
+        state = load_state(folder / WORK / STATE)
+    except OfflineError:
+        return False
+    return state is not None and state.anew and not state.difference(wanted)
+
+
 def _remove(folder: Path) -> None:
-    for name in OURS:
-        path = folder / name
+    """Remove all that is ours, but for the lock, which is held; first the state, which speaks of the rest."""
+    work = folder / WORK
+    unfinished = [path for path in work.iterdir() if path.name not in (STATE, LOCK)]
+    for path in [work / STATE, *unfinished, *(folder / name for name in OURS if name != WORK)]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

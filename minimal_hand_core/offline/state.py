@@ -16,9 +16,10 @@ from typing import Any
 
 from minimal_hand_core import __version__
 from minimal_hand_core.detnet.checkpoint import weights_file
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.onnx_model import digest
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
-from minimal_hand_core.weights import first_line, write_atomically
+from minimal_hand_core.weights import first_line
 
 WORK, STATE, LOCK = '.work', 'state.json', 'lock'
 """Folder of what is unfinished, in that of the results, and the files in it."""
@@ -48,6 +49,7 @@ class State:
         intrinsics: where they are from.
         seconds: spent so far.
         memory: of the tracker.
+        anew: whether it was begun in place of what lay there before.
     """
 
     input: dict[str, Any]
@@ -65,6 +67,7 @@ class State:
     intrinsics: str = ''
     seconds: float = 0.0
     memory: bytes = b''
+    anew: bool = False
 
     def save(self, path: Path) -> None:
         """Write it.
@@ -92,7 +95,7 @@ def load_state(path: Path) -> State | None:
         OfflineError: it cannot be read.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = {'anew': False} | json.loads(path.read_bytes())  # which older ones do not say
         content['memory'] = base64.b64decode(content.get('memory', ''))
         return State(**{each.name: content[each.name] for each in fields(State)})
     except FileNotFoundError:
@@ -101,7 +104,7 @@ def load_state(path: Path) -> State | None:
         raise OfflineError(f'{path} cannot be read ({first_line(error)}): give --overwrite to begin anew') from None
 
 
-def new_state(path: Path, options: TrackOptions) -> State:
+def new_state(path: Path, options: TrackOptions, anew: bool = False) -> State:
     """The state of an input of which nothing is done yet.
 
     Raises:
@@ -116,7 +119,7 @@ def new_state(path: Path, options: TrackOptions) -> State:
         'size': sum(stat.st_size for stat in stats),
         'changed': max((stat.st_mtime_ns for stat in stats), default=0),
     }
-    return State(facts, options.plain() | _contents(options), hands=dict.fromkeys(options.sides, 0))
+    return State(facts, options.plain() | _contents(options), hands=dict.fromkeys(options.sides, 0), anew=anew)
 
 
 def _contents(options: TrackOptions) -> dict[str, str]:
@@ -153,11 +156,3 @@ def alone(work: Path) -> Iterator[None]:
         file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
         file.flush()
         yield
-
-
-def worker_of(work: Path) -> int | None:
-    """The process that works, or worked last, on an input; None when none has begun."""
-    try:
-        return int((work / LOCK).read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return None

@@ -40,10 +40,11 @@ HOUR = 3600 * 30
 """Pictures of an hour of video at 30 Hz."""
 EPILOG = """Each input gets a folder of its own in the output folder, named after it: hands.npz, hands.csv, hands.mp4,
 hands.mcap, meshes/, and summary.json once all is complete. Interrupted in whatever way, the same command goes on where
-it was, and inputs that are complete are not tracked again.
+it was, and inputs that are complete are not tracked again, unless with --overwrite.
 
-Exit status: 0 all inputs were tracked whole; 1 one of them was not, which is named at the end, the others are done;
-2 wrong options; 130 and 143 interrupted."""
+Exit status: 0 all inputs were tracked whole; 1 one of them was not, which is named at the end, the others are done, or
+an option has a value that cannot be used; 2 an option is unknown, missing or none of its choices; 130 and 143
+interrupted."""
 
 
 class _Ended(BaseException):
@@ -201,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('inputs', nargs='+', type=Path, help='videos, .mcap, .bag, .db3, bag folders, picture folders')
     parser.add_argument('-o', '--output', required=True, type=Path, help='folder of the results')
-    parser.add_argument('--overwrite', action='store_true', help='begin anew where results of another run lie')
+    parser.add_argument('--overwrite', action='store_true', help='begin anew where results lie')
     parser.add_argument('--quiet', action='store_true', help='show no progress')
     what = parser.add_argument_group('what is tracked')
     what.add_argument('--side', choices=(*SIDES, BOTH), default='right', help='which hand (default right)')

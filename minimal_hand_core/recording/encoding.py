@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -71,11 +72,19 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if inner == Nodetype.BASE and inner_detail[0] in _DTYPES:
         made = _numbers(inner_detail[0], value, fixed, where)
     else:
-        items = [None] * (fixed or 0) if value is None else list(value)
+        items = [None] * (fixed or 0) if value is None else _items(value, where)
         made = [_value((inner, inner_detail), item, f'{where}[{i}]') for i, item in enumerate(items)]
     if fixed is not None and len(made) != fixed:
         raise RecordingError(f'{where}: expected {fixed} values, found {len(made)}')
     return made
+
+
+def _items(value: Any, where: str) -> list[Any]:
+    """The items of a list; a text or mapping has some too, but is none."""
+    if not isinstance(value, (str, bytes, Mapping)):
+        with suppress(TypeError):
+            return list(value)
+    raise RecordingError(f'{where}: expected a list, found {value!r}')
 
 
 def _scalar(base: str, value: Any, where: str) -> Any:

@@ -33,8 +33,12 @@ class McapStorage:
     Args:
         path: of the file.
 
+    Attributes:
+        topics, start, end: see Storage; no topics where the file holds no messages of ROS 2.
+        fault: why nothing of it can be read, which `read` then raises; '' where it can, and of a whole file.
+
     Raises:
-        RecordingError: no MCAP file, or one without ROS 2 messages.
+        RecordingError: the file cannot be opened.
     """
 
     is_ros2 = True
@@ -43,24 +47,26 @@ class McapStorage:
         self._path = path
         self.topics: dict[str, Topic] = {}
         self.start = self.end = 0
+        self.fault = ''
         try:
             self._file = path.open('rb')
         except OSError as error:
             raise RecordingError(f'recording {path} cannot be read: {error.strerror}') from None
         try:
             if self._file.read(len(MCAP0_MAGIC)) != MCAP0_MAGIC:
-                raise RecordingError(f'recording {path} is no MCAP file')
+                self.fault = 'no MCAP file'
+                return
             self._has_index = self._read_index()
             if not self._has_index:
                 self._look_through()
-            if not self.topics:
-                how = 'holds no messages of ROS 2' if self._has_index else 'is cut off before its first message'
-                raise RecordingError(f'recording {path} {how}')
+                self.fault = '' if self.topics else 'cut off before its first message'
         except BaseException:
             self._file.close()
             raise
 
     def read(self, topics: Collection[str] | None, start: int) -> Iterator[RawMessage]:
+        if self.fault:
+            raise DamagedRecordingError(self._path, 0, None, self.fault)
         names = set(self.topics if topics is None else topics) & set(self.topics)
         if not names:
             return

@@ -122,8 +122,9 @@ class RecordedPictures:
         """What the first pictures are seen with, should theirs lie behind them."""
         if not self.info:
             return {}
-        for raw in self._recording.raw_messages({self.info}):
-            return {0: _camera(self._recording.decode(raw))}
+        with suppress(DamagedRecordingError):  # which comes again when the pictures are read
+            for raw in self._recording.raw_messages({self.info}):
+                return {0: _camera(self._recording.decode(raw))}
         return {}
 
     def _picture(self, message: Any, stamp: int, infos: dict[int, CameraModel | None], number: int) -> RecordedPicture:
@@ -157,7 +158,7 @@ class RecordingSource:
 
     Attributes:
         rate: pictures per second.
-        camera: intrinsics of the picture that was read last; at first those of the first one.
+        camera: intrinsics of the picture that was read last; None before the first one.
 
     Raises:
         SourceError: it cannot be read, or holds no pictures.
@@ -206,6 +207,8 @@ def _choose(path: Path, topics: dict[str, Topic], types: tuple[str, ...], wanted
         return wanted
     if not found:
         raise RecordingError(f'recording {path} holds no {what}; its topics are {", ".join(topics) or "none"}')
+    again = {f'{name}/compressed' for name in found}
+    found = [name for name in found if name not in again]
     if len(found) > 1:
         raw = [name for name in found if name.endswith('image_raw')]
         usual = raw or [name for name in found if name.endswith('image_raw/compressed')]

@@ -141,17 +141,39 @@ def _storages(path: Path) -> list[Storage]:
         files = _mcap_files(path)
         if files:
             # file by file, as that works without metadata.yaml and for files that are cut off
-            return [McapStorage(file) for file in files]
+            return _mcap_storages(path, files)
         if not (path / METADATA).is_file():
             raise RecordingError(
                 f'recording {path} is a folder without {METADATA}: give one of its files, or a rosbag2 folder'
             )
         return [RosbagsStorage(path)]
     if path.suffix.lower() == SUFFIX:
-        return [McapStorage(path)]
+        return _mcap_storages(path, [path])
     if path.suffix.lower() in SUFFIXES:
         return [RosbagsStorage(path)]
     raise RecordingError(f'recording {path} has an unknown ending: give one of {", ".join(SUFFIXES)} or a folder')
+
+
+def _mcap_storages(path: Path, files: list[Path]) -> list[Storage]:
+    """The files of one recording, at least one of them with messages: the last one of a killed recorder may have none.
+
+    Raises:
+        RecordingError: a file cannot be opened, or there are no messages in any.
+    """
+    storages: list[McapStorage] = []
+    try:
+        for file in files:
+            storages.append(McapStorage(file))
+        if not any(storage.topics for storage in storages):
+            for file, storage in zip(files, storages, strict=True):
+                if storage.fault:
+                    raise RecordingError(f'recording {file} is {storage.fault}')
+            raise RecordingError(f'recording {path} holds no messages of ROS 2')
+    except RecordingError:
+        for storage in storages:
+            storage.close()
+        raise
+    return list(storages)
 
 
 def _mcap_files(folder: Path) -> list[Path]:

@@ -17,6 +17,8 @@ from minimal_hand_core.recording.error import RecordingError
 HEADER = 'std_msgs/msg/Header'
 _BILLION = 1_000_000_000
 _LAST = 2**31 * _BILLION - 1
+_STAMP_END = 12
+"""Bytes up to the end of the stamp of a message that begins with a header: encapsulation, sec, nanosec."""
 
 
 Move = Callable[[int], int]
@@ -38,6 +40,8 @@ def move_stamps(type_name: str, data: bytes, move: Move, text: str = '', languag
     if where == 'none':
         return data
     if where == 'first':
+        if len(data) < _STAMP_END:
+            raise RecordingError(f'{len(data)} bytes are no message of type {type_name!r}: they end in its stamp')
         order = '<' if data[1] else '>'
         sec, nanosec = struct.unpack_from(f'{order}iI', data, 4)
         changed = bytearray(data)

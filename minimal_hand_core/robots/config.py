@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import yaml
 from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES
 from minimal_hand_core.pose import ANGLE_NAMES
 from minimal_hand_core.robots.observation import hand_to_robot
-from minimal_hand_core.robots.robot import Robot, did_you_mean
+from minimal_hand_core.robots.robot import Robot, UrdfError, did_you_mean
 from minimal_hand_core.robots.urdf import read_urdf
 
 METHODS = ('direct', 'vector', 'dex')
@@ -175,7 +175,7 @@ def _build(tree: dict[str, Any], folder: Path, urdf: Any, method: str | None) ->
 def _rest(robot: Robot, given: Any) -> np.ndarray:
     rest = np.clip(np.zeros(len(robot.names)), robot.lower, robot.upper)
     for joint, value in _names(given or {}, 'rest').items():
-        i = robot.index_of(joint, 'rest')
+        i = _look_up(robot.index_of, joint, 'rest')
         rest[i] = _number(value, f'rest.{joint}')
         if not robot.lower[i] <= rest[i] <= robot.upper[i]:
             span = f'{robot.lower[i]:g} … {robot.upper[i]:g}'
@@ -187,7 +187,7 @@ def _speeds(robot: Robot, given: Any) -> np.ndarray:
     speeds = np.where(robot.velocity > 0, robot.velocity, math.inf)
     if isinstance(given, Mapping):
         for joint, value in _names(given, 'max_speed').items():
-            i = robot.index_of(joint, 'max_speed')
+            i = _look_up(robot.index_of, joint, 'max_speed')
             speeds[i] = min(speeds[i], _number(value, f'max_speed.{joint}', above=0.0))
     elif given is not None:
         speeds = np.minimum(speeds, _number(given, 'max_speed', above=0.0))
@@ -211,12 +211,12 @@ def _joint_map(robot: Robot, joint: str, given: Any) -> JointMap:
     if 'distance' in tree:
         keypoints = _keypoints(tree['distance'], f'{where}.distance')
     else:
-        weights = {tree['angle']: 1.0} if 'angle' in tree else _names(tree['angles'], f'{where}.angles')
+        weights = [(tree['angle'], 1.0)] if 'angle' in tree else _names(tree['angles'], f'{where}.angles').items()
         angles = tuple(
             (_place(name, ANGLE_NAMES, 'angle', where), _number(weight, f'{where}.angles.{name}'))
-            for name, weight in weights.items()
+            for name, weight in weights
         )
-    index = robot.index_of(joint, where)
+    index = _look_up(robot.index_of, joint, where)
     if ('from' in tree) != ('to' in tree) or ('from' in tree and ({'scale', 'offset'} & set(tree))):
         raise RetargetConfigError(f"'{where}': give both from and to, or scale and offset")
     if 'from' not in tree:
@@ -245,7 +245,7 @@ def _vectors(robot: Robot, tree: dict[str, Any]) -> LinkVectors:
         for key in ('from', 'to', 'hand'):
             if key not in row:
                 raise RetargetConfigError(f"'{where}.{key}' is missing")
-        links.append([robot.link_index(row[key], f'{where}.{key}') for key in ('from', 'to')])
+        links.append([_look_up(robot.link_index, row[key], f'{where}.{key}') for key in ('from', 'to')])
         keypoints.append(_keypoints(row['hand'], f'{where}.hand'))
         scales.append(overall * _number(row.get('scale', 1.0), f'{where}.scale', above=0.0))
         weights.append(_number(row.get('weight', 1.0), f'{where}.weight', above=0.0))
@@ -276,6 +276,16 @@ def _check_known(tree: dict[str, Any], known: tuple[str, ...], prefix: str) -> N
     for name in tree:
         if name not in known:
             raise RetargetConfigError(f"'{prefix}{name}' is not a setting{did_you_mean(name, known)}")
+
+
+def _look_up(place: Callable[[str, str], int], name: Any, where: str) -> int:
+    """Where a robot has the joint or link of that name, by one of its own methods."""
+    if not isinstance(name, str):
+        raise RetargetConfigError(f"'{where}' is {name!r}; give a name")
+    try:
+        return place(name, where)
+    except UrdfError as error:
+        raise RetargetConfigError(str(error)) from None
 
 
 def _number(value: Any, where: str, above: float = -math.inf) -> float:

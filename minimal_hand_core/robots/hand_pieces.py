@@ -14,6 +14,7 @@ import torch
 from minimal_hand_core.hand import HandModel
 from minimal_hand_core.hand.skeleton import JOINT_PARENTS, MIDDLE_MCP, NUM_BETAS, NUM_JOINTS, WRIST
 from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.shape.estimator import check_hand_length
 
 DOME_RINGS = 2
 """Rings of triangles from a cut to the top of its dome, the top's own included."""
@@ -59,13 +60,13 @@ def rest_hand(model: HandModel, betas: np.ndarray | None = None, hand_length: fl
         hand_length: |wrist − middle MCP|, metres; that of the shape when None.
 
     Raises:
-        ValueError: betas of another shape or not finite, or a hand length that is not above 0.
+        ValueError: betas of another shape or not finite, or a hand length that no human hand has.
     """
     given = np.zeros(NUM_BETAS) if betas is None else np.asarray(betas, np.float64)
     if given.shape != (NUM_BETAS,):
         raise ValueError(f'betas: expected shape ({NUM_BETAS},), found {given.shape}')
-    if hand_length is not None and not (np.isfinite(hand_length) and hand_length > 0):
-        raise ValueError(f'hand_length: expected metres, above 0, found {hand_length}')
+    if hand_length is not None:
+        check_hand_length(hand_length)
     with torch.no_grad():
         output = model(model.pose_space.flat(), torch.as_tensor(given[None], dtype=model.dtype))
         vertices, joints, keypoints, weights = (
@@ -146,7 +147,7 @@ def _close(vertices: np.ndarray, faces: np.ndarray, inwards: np.ndarray | None) 
     loops = boundary_loops(faces)
     # The cut at this joint lies around it. The one at the next joint is hidden by the next piece's dome.
     own = -1
-    if inwards is not None:
+    if inwards is not None and loops:
         own = int(np.argmin([np.linalg.norm(vertices[loop].mean(axis=0)) for loop in loops]))
     for i, loop in enumerate(loops):
         rim = vertices[loop]

@@ -145,7 +145,7 @@ class DexRetargeter:
             from dex_retargeting.retargeting_config import RetargetingConfig
         except ImportError as error:
             raise RetargetError(
-                f"method 'dex' needs the package dex-retargeting ({error}): pip install 'minimal_hand_ros[retarget]', "
+                f"method 'dex' needs the package dex-retargeting ({error}): pip install dex-retargeting six, "
                 "or use method 'vector', which needs nothing"
             ) from None
         self._vectors = config.vectors

@@ -43,7 +43,7 @@ class SafetySettings:
     Attributes:
         deadman_timeout: how long one press of the dead-man's switch lasts; 0: none is needed.
         loss_timeout: without a new target for so long, the last command is held.
-        rest_after: held for so long, the robot goes to its rest pose; 0: never.
+        rest_after: without a new target for so long, the robot goes to its rest pose; 0: never.
         max_age: targets of older pictures are dropped; 0: none are.
         speed_scale: share of the joints' speeds that is used, above 0, at most 1.
         max_step: time between two commands that counts for speed, at most; a longer pause is no reason to leap.
@@ -123,6 +123,11 @@ class CommandGuard:
     @property
     def enabled(self) -> bool:
         return self._enabled
+
+    @property
+    def moving(self) -> bool:
+        """Whether the next command goes on from the last one, and not from where the robot is."""
+        return self._moving
 
     def start_at(self, positions: np.ndarray) -> None:
         """The robot was found at positions (N,): the next command starts from there. Not while it is commanded.

@@ -110,7 +110,7 @@ class ShapeEstimator:
         seen = self._window.estimate()
         betas, residual = self._fit(seen.ratios, self._shape.betas)
         length = self._shape.hand_length
-        self._shape = HandShape(betas, length, residual, self._window.frames, False, seen.length_spread * length)
+        self._shape = HandShape(betas, length, residual, seen.frames, False, seen.length_spread * length)
         return self._shape
 
     def adopt(self, calibration: CalibrationResult) -> HandShape:

@@ -22,12 +22,14 @@ class WindowEstimate(NamedTuple):
         spread: (15,) robust standard deviation of each ratio from frame to frame, NaN likewise.
         length: robust mean of |middle MCP − wrist| in the units of the keypoints.
         length_spread: its robust standard deviation, relative to length.
+        frames: that are in the window.
     """
 
     ratios: np.ndarray
     spread: np.ndarray
     length: float
     length_spread: float
+    frames: int
 
 
 class RatioWindow:
@@ -84,9 +86,10 @@ class RatioWindow:
         """
         if self.frames == 0:
             raise ValueError('window: expected at least one usable frame, found none')
-        mean, sigma = robust_mean(self._rows[: self.frames])
+        rows = self._rows[: self.frames]
+        mean, sigma = robust_mean(rows)
         length = float(mean[NUM_BONES])
-        return WindowEstimate(mean[:NUM_BONES], sigma[:NUM_BONES], length, float(sigma[NUM_BONES]) / length)
+        return WindowEstimate(mean[:NUM_BONES], sigma[:NUM_BONES], length, float(sigma[NUM_BONES]) / length, len(rows))
 
 
 def robust_mean(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -71,6 +71,7 @@ class PoseEstimator:
         self._steady.reset()
         self._last_stamp: float | None = None
         self._now: float | None = None
+        self._metric = False
 
     def reconfigure(self, config: PoseConfig) -> None:
         """Go on with other settings, the same hand and the filters where they are.
@@ -143,6 +144,10 @@ class PoseEstimator:
         if not (hand_like and np.isfinite(keypoints.uv).all()):
             self.miss(stamp)
             return None
+        if self._metric != (camera is not None):
+            # with a camera now and none before, or the other way round: the hand went on where not all filters saw it
+            self._steady.reset()
+            self._metric = camera is not None
         xyz = self._steady.xyz(xyz, stamp)
         position, covariance = np.zeros(3), None
         if camera is not None:

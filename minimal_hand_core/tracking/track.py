@@ -102,11 +102,6 @@ class Track:
         self._margin += (margin - self._margin) / self._checks
 
     @property
-    def evidence(self) -> float:
-        """Mean margin; negative when the hand looks more like one of the other side."""
-        return self._margin
-
-    @property
     def wrong_side(self) -> bool:
         """Whether it is a hand of the other side, after as many looks as it takes to say so."""
         return self._checks > CHECKS_AT_START and self._margin < WRONG_SIDE

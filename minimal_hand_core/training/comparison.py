@@ -8,7 +8,9 @@ from typing import Any
 def changes(then: Any, now: Any, name: str = '') -> dict[str, tuple[Any, Any]]:
     """Settings that differ, by dotted name: (then, now)."""
     if isinstance(then, dict) and isinstance(now, dict):
-        pairs = [(key, then.get(key), now.get(key)) for key in now]
+        # A setting that there is no more says nothing, but a reader's option does.
+        gone = [key for key in then if key not in now] if name.endswith('.options') else []
+        pairs = [(key, then.get(key), now.get(key)) for key in (*now, *gone)]
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = [(str(i), *pair) for i, pair in enumerate(zip(then, now))]
     else:

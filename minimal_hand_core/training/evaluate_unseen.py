@@ -21,10 +21,10 @@ from rich.table import Table
 from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.evaluation.photos import evaluate
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.training.config import TrainingConfig, load_config
 from minimal_hand_core.training.recipe import ConfigError, parse_override
 from minimal_hand_core.training.train_detnet import WEIGHTS
-from minimal_hand_core.weights import write_atomically
 
 EPILOG = """examples:
   evaluate_unseen --config config/training/detnet_small_unseen.yaml --output runs/unseen

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from minimal_hand_core.weights import write_atomically
+from minimal_hand_core.files import write_atomically
 
 METRICS = 'metrics.csv'
 """In the folder of a run: one row per validation."""

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from minimal_hand_core import __version__
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.training.comparison import changes, matches, over, plain
 from minimal_hand_core.training.fingerprint import differences
 from minimal_hand_core.training.meter import Meter
 from minimal_hand_core.training.schedule import learning_rate, moving_average
-from minimal_hand_core.weights import first_line, write_atomically
+from minimal_hand_core.weights import first_line
 
 CHECKPOINT = 'last.pt'
 """In the folder of a run: all that is needed to continue."""
@@ -41,11 +42,13 @@ class TrainingRun(Generic[Network]):
     Attributes:
         may_change: settings that may be others when a run goes on; all the rest shape it. '*' stands for any one part
             of a dotted name.
+        dtype: what the network computes in.
         data: what it is trained on (training/fingerprint.py), or None where that follows from the settings.
         logged, looked: losses since the last row of loss.csv, and since the last validation.
     """
 
     may_change: ClassVar[tuple[str, ...]] = ()
+    dtype = torch.float32
 
     def __init__(self, config: Any, model: Network, optimizer: torch.optim.Optimizer) -> None:
         self.config = config
@@ -90,14 +93,22 @@ class TrainingRun(Generic[Network]):
 
         Raises:
             OSError: no space or no permission.
+            ValueError: weights are not finite.
         """
         state = {name: part.state_dict() for name, part in self._stateful().items()}
         about = {'step': self.step, 'config': plain(self.settings()), 'data': self.data, 'version': __version__}
+        about['dtype'] = str(self.dtype)
         path = folder / CHECKPOINT
+        kept = f'{path} still holds the one before' if path.exists() else f'there is none in {folder} yet'
+        # The loss that was looked at led to these weights; theirs is not known yet.
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters()):
+            raise ValueError(
+                f'the weights are not finite at step {self.step}, and are not written; {kept}. Try a smaller '
+                'learning_rate, or precision: float32'
+            )
         try:
             save_checkpoint({**about, **state, 'random': random_state()}, path)
         except OSError as error:
-            kept = f'{path} still holds the one before' if path.exists() else f'there is none in {folder} yet'
             raise OSError(
                 error.errno,
                 f'{error.strerror or error}: the checkpoint of step {self.step} could not be written; {kept}. Make '
@@ -133,6 +144,9 @@ class TrainingRun(Generic[Network]):
         for name, part in self._stateful().items():
             if name in state:  # files from before there was such a part do without
                 part.load_state_dict(state[name])
+        before = state.get('dtype', str(self.dtype))
+        if before != str(self.dtype):
+            tell(f'{path} was trained in {before}, and goes on in {self.dtype}: the numbers will not be the same')
         if 'random' in state:
             restore_random_state(state['random'])
         self.step = state['step']

@@ -13,6 +13,7 @@ import numpy as np
 
 from minimal_hand_core.data.datasets.dataset import ALIASES, HandDataset
 from minimal_hand_core.data.datasets.holdout import held_out
+from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.datasets.registry import dataset_splits, open_dataset
 from minimal_hand_core.data.datasets.tree import DatasetError
 from minimal_hand_core.data.sample import Sample
@@ -77,7 +78,7 @@ class Parts(NamedTuple):
     validation: Part | None
 
 
-def open_parts(name: str, root: str, split: str, options: dict[str, Any], kept: str | None = None) -> Parts:
+def open_parts(name: str, root: str, split: str, options: dict[str, Any], kept: KeptPictures | None = None) -> Parts:
     """A training split in two.
 
     Args:
@@ -145,7 +146,7 @@ def _usable(whole: HandDataset) -> np.ndarray:
     return np.asarray((high - low).max(axis=1) > 0)
 
 
-def _open(name: str, root: str, split: str, options: dict[str, Any], kept: str | None = None) -> Any:
+def _open(name: str, root: str, split: str, options: dict[str, Any], kept: KeptPictures | None = None) -> Any:
     try:
         return open_dataset(name, root, split, kept=kept, **options)
     except TypeError as error:

@@ -39,7 +39,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         raise ConfigError(f'precision is float16, and the device is {device}; give auto, bfloat16 or float32')
     if precision != 'auto':
         return DTYPES[precision]
-    fast = torch.cuda.is_bf16_supported() if device.type == 'cuda' else has_bfloat16()
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == 'cuda' else has_bfloat16()
     return torch.bfloat16 if fast else torch.float32
 
 
@@ -58,9 +58,12 @@ class RawMaps(nn.Module):
         maps: tuple[Tensor, ...] = self.model.small.logits(images) if self.logits else self.model(images)
         if self.model.refiner is None:
             return maps
-        with torch.no_grad():
-            output = maps_from_logits(*maps) if self.logits else DetNetOutput(*maps)
-        return (*maps, *self.model.refiner(output))
+        # In float32, as whoever uses the weights reads maps: autocast would decode them in bfloat16, pixels off.
+        with torch.autocast(images.device.type, enabled=False):
+            with torch.no_grad():
+                exact = (part.float() for part in maps)
+                output = maps_from_logits(*exact) if self.logits else DetNetOutput(*exact)
+            return (*maps, *self.model.refiner(output))
 
 
 class RunState(TrainingRun[DetNet]):
@@ -69,9 +72,10 @@ class RunState(TrainingRun[DetNet]):
     Args:
         config: the settings.
         ranks: this process among those that train together; they must have joined (`working_together`).
+        goes_on: what is in a checkpoint will be loaded: `config.start_from` is not read.
 
     Attributes:
-        device, dtype: where the network is and what it computes in.
+        device: where the network is.
 
     Raises:
         CheckpointError: `config.start_from` names no weights of this backbone.
@@ -85,12 +89,12 @@ class RunState(TrainingRun[DetNet]):
         'data.workers', 'data.root', 'data.real_hands', 'data.backgrounds', 'data.datasets.*.root',
     )  # fmt: skip
 
-    def __init__(self, config: TrainingConfig, ranks: Ranks = Ranks()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, config: TrainingConfig, ranks: Ranks = Ranks(), *, goes_on: bool = False) -> None:  # noqa: B008
         torch.manual_seed(config.seed)
         self.device = choose_device(config.device, ranks)
         self.dtype = choose_dtype(config.precision, self.device)
         model = DetNet(config.backbone, config.resolution, refined=config.refiner, deeper=config.deeper)
-        if config.start_from is not None:
+        if config.start_from is not None and not goes_on:
             _begin_with(model, load_detnet(config.start_from, config.backbone), config)
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay, self.dtype)

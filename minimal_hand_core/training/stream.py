@@ -23,6 +23,7 @@ from minimal_hand_core.data.augmentation import (
     varied_crop,
     whole_crop,
 )
+from minimal_hand_core.data.datasets.kept import HAND_PX, REACH, KeptPictures
 from minimal_hand_core.data.datasets.real_hands import RealHands
 from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.data.sample import Sample
@@ -31,6 +32,7 @@ from minimal_hand_core.data.synthetic.drawings import drawing
 from minimal_hand_core.tracking.crop import CROP_SIZE
 from minimal_hand_core.tracking.picture import PictureError
 from minimal_hand_core.training.config import TrainingConfig
+from minimal_hand_core.training.data_config import DataConfig
 from minimal_hand_core.training.fingerprint import describe, describe_backgrounds
 from minimal_hand_core.training.mixture import Passes, Turns
 from minimal_hand_core.training.ranks import Ranks
@@ -90,9 +92,9 @@ class CropStream(Dataset[Batch]):
             self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed, variation=scenes)
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
+        kept = _kept(data)
         self.parts: list[Parts] = [
-            open_parts(part.name, str(part.root or data.root), part.split, part.options, data.kept)
-            for part in data.datasets
+            open_parts(part.name, str(part.root or data.root), part.split, part.options, kept) for part in data.datasets
         ]
         self.samples = len(self.real or ()) + sum(len(part.train) for part in self.parts)
         if self.parts:
@@ -272,6 +274,13 @@ def _give_way(_: int) -> None:
     """Let the trainer go first: a worker that takes its processor holds up all ranks, and its own work can wait."""
     if hasattr(os, 'nice'):
         os.nice(10)
+
+
+def _kept(data: DataConfig) -> KeptPictures | None:
+    """Where pictures are kept, with as much of them as the crops may show."""
+    if data.kept is None:
+        return None
+    return KeptPictures(data.kept, max(REACH, data.variation.reach), max(HAND_PX, data.variation.hand_px))
 
 
 def collate(crops: list[TrainingCrop]) -> Batch:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from minimal_hand_core.detnet.checkpoint import save_detnet
 from minimal_hand_core.detnet.losses import DetNetLoss
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.training.command import run_command
 from minimal_hand_core.training.comparison import plain
 from minimal_hand_core.training.config import TrainingConfig, load_config
@@ -32,12 +33,11 @@ from minimal_hand_core.training.ranks import (
     ranks_from_environment,
     working_together,
 )
-from minimal_hand_core.training.run import tell
+from minimal_hand_core.training.run import CHECKPOINT, tell
 from minimal_hand_core.training.state import RunState
 from minimal_hand_core.training.stream import Batch, CropStream, load_batches
 from minimal_hand_core.training.unreadable import Unreadable
 from minimal_hand_core.training.validation import Validator
-from minimal_hand_core.weights import write_atomically
 
 WEIGHTS = 'detnet.safetensors'
 """In the folder of a run: the moving average at the last validation."""
@@ -53,7 +53,8 @@ EPILOG = """examples:
   on rendered hands alone, without any data set:
     train_detnet --recipe modern --set data.datasets=[] --set data.rendered_share=1.0 --output runs/rendered
   a short look:
-    train_detnet --config config/training/detnet_small.yaml --output runs/try --set steps=200 --set batch=16
+    train_detnet --recipe modern --set data.datasets=[] --set data.rendered_share=1.0 --output runs/try \
+      --set steps=200 --set warmup=20 --set batch=16
   four GPUs of this machine (several machines: docs/training.md):
     torchrun --nproc-per-node 4 -m minimal_hand_core.training.train_detnet --data-root ~/data --output runs/paper
 
@@ -104,7 +105,7 @@ def train(
     device = choose_device(config.device, ranks)
     with working_together(ranks, device):
         stream = CropStream(config, ranks)
-        state = RunState(config, ranks)
+        state = RunState(config, ranks, goes_on=(folder / CHECKPOINT).exists())
         state.data = stream.fingerprint()
         folder.mkdir(parents=True, exist_ok=True)
         state.load(folder, allow_data_change=allow_data_change)

@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from minimal_hand_core.evaluation.pose_methods import NOISES, score_poses
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.pose.absolute import RIGID, keypoints_from_absolute
 from minimal_hand_core.pose.iknet import ACTIVATIONS, IKNet, iknet_features, save_iknet
 from minimal_hand_core.training.command import run_command
@@ -134,7 +135,7 @@ def train(config: IKNetConfig, folder: Path, *, stop_after: int | None = None) -
     folder.mkdir(parents=True, exist_ok=True)
     run = IKNetRun(config)
     run.load(folder)
-    (folder / 'config.yaml').write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    write_atomically(folder / 'config.yaml', yaml.safe_dump(asdict(config), sort_keys=False).encode())
     sampler = PoseSampler(TRAINING_SEED + config.seed, config.pool)
     held_out = PoseSampler(VALIDATION_SEED, 500)
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import yaml
 
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.shape.regressor import ShapeRegressor, save_shape_regressor
 from minimal_hand_core.training.command import run_command
@@ -98,7 +99,7 @@ def train(config: ShapeRecipe, folder: Path, *, stop_after: int | None = None) -
     run = ShapeRun(config)
     folder.mkdir(parents=True, exist_ok=True)
     run.load(folder)
-    (folder / 'config.yaml').write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    write_atomically(folder / 'config.yaml', yaml.safe_dump(asdict(config), sort_keys=False).encode())
 
     def look() -> dict[str, float]:
         about = {'step': str(run.step), 'seed': str(config.seed), 'noise': str(config.noise)}

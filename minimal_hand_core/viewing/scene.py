@@ -128,7 +128,12 @@ class CameraScene:
         self.set_camera(_ASSUMED)
 
     def set_camera(self, camera: CameraModel) -> None:
-        """Show these intrinsics; lens distortion and an off-centre principal point are left out."""
+        """Show these intrinsics; lens distortion and an off-centre principal point are left out.
+
+        Those of an unknown picture size are not shown: how wide a picture is seen does not follow from them.
+        """
+        if not (camera.width and camera.height):
+            return
         height = 2 * np.tan(0.5 * _field_of_view(camera))
         aspect = camera.width / camera.height
         self._frustum.fov = _field_of_view(camera)

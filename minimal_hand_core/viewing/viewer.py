@@ -102,7 +102,9 @@ class Viewer:
 
     def _look(self) -> None:
         """Turn everybody's view to the hands."""
-        centres = [hand.centre for hand in self.hands.values() if hand.centre is not None]
+        # each asked for once: another thread may hide the hand meanwhile
+        known = [hand.centre for hand in self.hands.values()]
+        centres = [centre for centre in known if centre is not None]
         if not centres:
             return
         centre = np.mean(centres, axis=0)

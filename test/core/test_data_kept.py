@@ -81,6 +81,20 @@ def test_intrinsics_and_mask_go_along():
     assert sample.mask.sum() == mask.sum() and sample.keypoints_px is uv
 
 
+def test_a_mask_is_cut_where_only_the_far_sides_are(tmp_path):
+    uv = dots((100, 100), 50)
+    path = tmp_path / 'picture.png'
+    image = write_dots(path, uv)
+    mask = np.ones(image.shape[:2], bool)
+    sample = Sample(image, uv, None, np.ones(21, bool), None, 'right', 'x', mask=mask)
+    kept, cutout = KeptPictures(tmp_path / 'kept').load(path, uv)
+    assert cutout == Cutout() and kept.shape[:2] < mask.shape
+    part = cutout.apply(sample, kept)
+    assert part.mask.shape == kept.shape[:2]
+    how = replace(Variation(), background=1.0)
+    varied_crop(part, crop_rng(0, 0, 0), how, np.zeros((128, 128, 3), np.uint8))
+
+
 def test_crops_of_kept_pictures_look_like_crops_of_whole_ones(tmp_path):
     """As far as any crop of the default variation may reach."""
     uv = dots((800, 520), 260)

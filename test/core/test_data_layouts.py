@@ -217,6 +217,23 @@ def test_cmu_points_without_a_position_are_not_labelled(tmp_path):
     assert not sample.visible[[5, 6]].any()
 
 
+def test_hands_of_one_cmu_picture_belong_together(tmp_path):
+    EXAMPLES['cmu_hand_labels'](tmp_path / 'labels')
+    folder = tmp_path / 'labels/manual_train'
+    first = sorted(folder.glob('*.json'))[0]
+    for suffix in ('.json', '.jpg'):
+        other = 'r' if first.stem.endswith('_l') else 'l'
+        (folder / f'{first.stem.partition("_")[0]}_02_{other}{suffix}').write_bytes(
+            first.with_suffix(suffix).read_bytes()
+        )
+    hands = _open('cmu_hand_labels', tmp_path / 'labels', 'train')
+    groups = [hands.group(row) for row in range(len(hands))]
+    assert groups[0] == groups[1] == first.stem.partition('_')[0] and len(set(groups)) == len(groups) - 1
+    EXAMPLES['cmu_panoptic'](tmp_path / 'panoptic')
+    views = _open('cmu_panoptic', tmp_path / 'panoptic', 'train')
+    assert {views.group(row) for row in range(len(views))} == {'0000'}
+
+
 def test_rendered_splits_are_fixed_and_apart():
     test, validation = (open_dataset('rendered', None, split) for split in ('test', 'validation'))
     assert (len(test), len(validation)) == (5000, 500)

@@ -55,6 +55,23 @@ def test_half_a_picture_is_an_error(picture: np.ndarray, suffix: str, share: flo
         decode_picture(data[: int(len(data) * share)], 'it')
 
 
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+def test_what_is_behind_a_picture_is_nothing_to_it(picture: np.ndarray, suffix: str) -> None:
+    """Phones append a film, in which all markers occur by chance."""
+    film = np.frombuffer(b'ftyp' + b'\xff\xd9 \xff\xda \xff\xd8\xff' * 50 + bytes(1000), np.uint8)
+    data = encoded(suffix, picture)
+    found = decode_picture(np.concatenate([data, film]), 'it')
+    np.testing.assert_array_equal(found, decode_picture(data, 'it'))
+
+
+def test_a_picture_that_is_cut_off_behind_its_thumbnail_is_an_error(picture: np.ndarray) -> None:
+    jpeg, thumbnail = encoded('.jpg', picture).tobytes(), encoded('.jpg', picture[::8, ::8]).tobytes()
+    whole = jpeg[:2] + b'\xff\xe1' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail + jpeg[2:]
+    assert decode_picture(np.frombuffer(whole, np.uint8), 'it').shape == picture.shape
+    with pytest.raises(PictureError, match='it is cut off'):
+        decode_picture(np.frombuffer(whole[:-200], np.uint8), 'it')
+
+
 @pytest.mark.parametrize(
     ('data', 'said'),
     [

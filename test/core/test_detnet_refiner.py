@@ -11,10 +11,11 @@ from minimal_hand_core.data.synthetic import SyntheticHands
 from minimal_hand_core.detnet import DecodedHands, DetNet, DetNetOutput, decode, load_detnet, save_detnet
 from minimal_hand_core.detnet.losses import refined_loss
 from minimal_hand_core.detnet.refiner import TOKEN_SIZE, KeypointRefiner, describe_joints
+from minimal_hand_core.detnet.small import maps_from_logits
 from minimal_hand_core.detnet.targets import heat_targets
 from minimal_hand_core.training.config import config_from_dict
 from minimal_hand_core.training.recipe import ConfigError
-from minimal_hand_core.training.state import RunState
+from minimal_hand_core.training.state import RawMaps, RunState
 from minimal_hand_core.training.stream import CropStream
 from minimal_hand_core.training.train_detnet import train_step
 
@@ -167,6 +168,15 @@ def test_training_begins_one_beside_old_weights_and_goes_on_with_one(refined, tm
     assert torch.equal(on.model.refiner.leave.weight, refined.refiner.leave.weight)
     with pytest.raises(ConfigError, match='refiner is false, and the weights .*new.safetensors have it; give true'):
         RunState(config_from_dict({**deeper, 'start_from': str(new)}))
+
+
+def test_it_learns_from_keypoints_as_they_are_read_afterwards(refined, crops):
+    """The network computes in bfloat16; its maps are decoded in float32 all the same, or places are cells off."""
+    images = torch.from_numpy(crops.copy()).permute(0, 3, 1, 2) / 255 - 0.5
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        heat, delta, location, uv, xyz, confidence = RawMaps(refined, logits=True)(images)
+    expected = refined.refiner(maps_from_logits(heat.float(), delta.float(), location.float()))
+    torch.testing.assert_close(DecodedHands(uv, xyz, confidence), expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize('settings', [{}, {'loss': 'joints'}, {'loss': 'peer'}])

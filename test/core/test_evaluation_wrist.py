@@ -1,6 +1,7 @@
 """The metric wrist with the default network in the loop, and the figures that are made of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def made_up(count=4000, spread=1.0):
     covariance = roots @ roots.transpose(0, 2, 1)
     drawn = spread * (roots @ rng.normal(size=(count, 6, 1)))[..., 0]
     truth = np.tile([0.0, 0.0, 0.5], (count, 1))
-    return WristErrors(count, np.zeros(count, int), truth, drawn[:, :3], drawn[:, 3:], covariance, np.full(count, 0.9))
+    pictures, views, scale = np.array([count, 0]), np.zeros(count, int), np.full(count, 0.9)
+    return WristErrors(pictures, views, truth, drawn[:, :3], drawn[:, 3:], covariance, scale)
 
 
 def test_figures_of_a_calibrated_covariance():
@@ -69,9 +71,11 @@ def test_figures_of_one_that_is_too_sure():
 
 
 def test_views_are_told_apart():
-    whole = made_up(10)
+    whole = replace(made_up(10), pictures=np.array([4, 9]))
     whole.views[3:] = 1
-    assert len(whole.of_view(0).position) == 3 and whole.of_view(1).pictures == 7
+    assert len(whole.of_view(0).position) == 3
+    figures = summarise(whole.of_view(1))
+    assert (figures.poses, figures.pictures) == (7, 9), 'pictures without a pose are those of their view'
     with pytest.raises(ValueError, match='at least one pose'):
         summarise(whole.of_view(2))
 

@@ -408,6 +408,11 @@ def test_a_select_without_its_parts_is_an_error(tmp_path, chumpy):
         read_mano(path)
 
 
+def test_an_unknown_side_is_named():
+    with pytest.raises(HandModelError, match="side is 'Left'; it must be one of right, left"):
+        read_mano('MANO_LEFT.pkl', side='Left')
+
+
 @pytest.mark.parametrize('content', [b'', b'garbage', b'\x80\x02}q\x00(X', pickle.dumps([1, 2, 3])])
 def test_files_that_are_no_mano_pickle(tmp_path, content: bytes):
     path = tmp_path / 'MANO_RIGHT.pkl'

@@ -1,7 +1,9 @@
 """The hand model against a plain reference, and its invariants; parameters, mirroring and loading."""
 
 import dataclasses
+import io
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -306,7 +308,28 @@ def test_npz_with_a_pickle_inside_is_refused(tmp_path):
         load_hand_model(path)
 
 
-@pytest.mark.parametrize('content', [b'', b'not a zip archive', b'PK\x03\x04 but broken'])
+def single_array() -> bytes:
+    """An .npy file."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+def spoiled_npz() -> bytes:
+    """A compressed .npz whose first array cannot be expanded."""
+    file = io.BytesIO()
+    np.savez_compressed(file, vertices=np.zeros(100))
+    content = bytearray(file.getvalue())
+    start = 30 + sum(struct.unpack('<HH', content[26:30]))  # behind the header of the entry, its name and extras
+    content[start : start + 4] = b'\xff' * 4
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'not a zip archive', b'PK\x03\x04 but broken', single_array(), spoiled_npz()],
+    ids=['empty', 'text', 'no archive', 'a single array', 'spoiled'],
+)
 def test_broken_npz_is_named(tmp_path, content: bytes):
     path = tmp_path / 'broken.npz'
     path.write_bytes(content)

@@ -216,7 +216,7 @@ def test_missing_devices_name_what_there_is(backend):
     [
         ('onnxruntime', 'onnxruntime', 'pip install onnx onnxruntime'),
         ('onnxruntime:cuda', 'onnx', 'pip install onnx onnxruntime'),
-        ('openvino', 'openvino', r"pip install 'minimal_hand_ros\[openvino\]'"),
+        ('openvino', 'openvino', 'pip install onnx openvino'),
     ],
 )
 def test_missing_packages_name_what_installs_them(monkeypatch, backend, module, mend):

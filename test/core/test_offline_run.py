@@ -1,7 +1,9 @@
 """One input tracked offline: its results, and that an interruption changes nothing in them."""
 
+import fcntl
 import itertools
 import json
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -29,6 +31,7 @@ from minimal_hand_core.offline.outputs import film, recording
 from minimal_hand_core.offline.run import WORK
 from minimal_hand_core.pose import ANGLE_NAMES
 from minimal_hand_core.recording import read_messages
+from minimal_hand_core.tracking import HandTrackerConfig
 
 
 class Interrupted(BaseException):
@@ -168,6 +171,60 @@ def test_results_of_another_run_are_kept_unless_told(video, tmp_path):
     assert (folder / 'notes.txt').read_text() == 'mine'
 
 
+def test_what_was_begun_anew_goes_on_with_the_same_command(video, tmp_path):
+    whole, anew = (Task(video, tmp_path / name, options(), name == 'anew') for name in ('whole', 'anew'))
+    track_input(whole)
+    track_input(Task(video, anew.folder, options(outputs=('npz',), side='left')))
+    outcome, tries = track_through(anew, interrupt_at((3, 20)))
+    assert tries == 3 and outcome.tracked == COUNT - 16, 'two chunks of eight were done before'
+    assert_same_results(whole.folder, anew.folder)
+    again = track_input(anew)
+    assert not again.already and again.tracked == COUNT, 'what is complete is begun anew'
+
+
+def test_what_was_begun_otherwise_is_begun_anew(video, tmp_path):
+    settings = options(outputs=('npz',))
+    with pytest.raises(Interrupted):
+        track_input(Task(video, tmp_path, settings), interrupt_at([20]))
+    anew = Task(video, tmp_path, settings, overwrite=True)
+    with pytest.raises(Interrupted):
+        track_input(anew, interrupt_at([20]))
+    assert len(np.load(tmp_path / WORK / '00000008.npz')['uv']) == 8
+    content = json.loads((tmp_path / WORK / 'state.json').read_text())
+    for spoiled in ('{', json.dumps(content | {'version': '0'})):
+        (tmp_path / WORK / 'state.json').write_text(spoiled)
+        with pytest.raises(Interrupted):
+            track_input(anew, interrupt_at([4]))
+        assert [path.name for path in (tmp_path / WORK).iterdir()] == ['lock']
+    assert track_input(anew).tracked == COUNT
+
+
+def test_nothing_is_removed_while_another_process_is_at_work(video, tmp_path, monkeypatch):
+    monkeypatch.setattr('minimal_hand_core.offline.state.PATIENCE', 0.2)
+    with pytest.raises(Interrupted):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))), interrupt_at([20]))
+    before = {path: path.read_bytes() for path in (tmp_path / WORK).iterdir()}
+    with (tmp_path / WORK / 'lock').open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OfflineError, match='is being worked on by process'):
+            track_input(Task(video, tmp_path, options(outputs=('npz',)), overwrite=True))
+    assert {path: path.read_bytes() for path in (tmp_path / WORK).iterdir()} == before
+
+
+def test_what_another_process_finished_meanwhile_is_not_removed(video, tmp_path, monkeypatch):
+    task, waiting = Task(video, tmp_path, options(outputs=('npz',)), overwrite=True), []
+
+    @contextmanager
+    def alone(work):
+        if not waiting:
+            waiting.append(work)
+            track_input(task)
+        yield
+
+    monkeypatch.setattr('minimal_hand_core.offline.run.alone', alone)
+    assert track_input(task, lambda done, total: pytest.fail('tracked again')).already
+
+
 def test_an_unfinished_run_with_other_settings_is_refused(video, tmp_path):
     with pytest.raises(Interrupted):
         track_input(Task(video, tmp_path, options(outputs=('npz',))), interrupt_at([20]))
@@ -202,6 +259,11 @@ def test_a_damaged_state_is_told(video, tmp_path):
     state.write_text('{')
     with pytest.raises(OfflineError, match='state.json cannot be read.*--overwrite'):
         track_input(Task(video, tmp_path, options(outputs=('npz',))))
+    state.write_text(json.dumps(content | {'backend': 'onnxruntime'}))
+    with pytest.raises(OfflineError, match=r'begun with backend onnxruntime, .*: remove .*\.work to begin anew'):
+        track_input(Task(video, tmp_path, options(outputs=('npz',))))
+    state.write_text(json.dumps({name: value for name, value in content.items() if name != 'anew'}))
+    assert track_input(Task(video, tmp_path, options(outputs=('npz',)))).tracked == COUNT - 16, 'as it was once written'
 
 
 def test_a_cut_off_recording_keeps_what_was_whole(tmp_path, monkeypatch):
@@ -235,6 +297,17 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path):
     assert f'10 of {COUNT} pictures could not be read' in outcome.fault and '0000.png' in outcome.fault
     assert len(np.load(whole.folder / 'hands.npz')['uv']) == COUNT - 10
     track_through(resumed, interrupt_at((13, 22)))
+    assert_same_results(whole.folder, resumed.folder)
+
+
+def test_a_film_has_the_size_of_the_first_picture_that_can_be_read(tmp_path):
+    folder = write_folder(tmp_path / 'pictures')
+    for number in range(10):
+        (folder / f'{number:04d}.png').write_bytes(b'no picture')
+    whole, resumed = (Task(folder, tmp_path / name, options()) for name in ('whole', 'resumed'))
+    track_input(whole)
+    assert {picture.shape for picture in pictures_of(whole.folder / 'hands.mp4')} == {(240, 320, 3)}
+    track_through(resumed, interrupt_at((8, 20)))
     assert_same_results(whole.folder, resumed.folder)
 
 
@@ -354,6 +427,14 @@ def test_bad_options_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             options(**bad)
+
+
+def test_two_sides_that_contradict_each_other_are_refused():
+    left = HandTrackerConfig(side='left')
+    with pytest.raises(OfflineError, match="side is 'right', but the tracker's settings say 'left': give side='left'"):
+        TrackOptions(left)
+    assert TrackOptions(left, side='left').sides == TrackOptions(side='left').sides == ('left',)
+    assert TrackOptions(left, side='both').sides == ('right', 'left')
 
 
 def test_a_video_without_pictures_is_named_in_one_message(tmp_path, capfd):

@@ -177,6 +177,10 @@ def test_definitions_are_whole() -> None:
         ({'score': 1e300}, 'HandPose. cannot be encoded: float too large'),
         ({'wrist': 1.0}, 'HandPose.wrist: expected a mapping'),
         ({'rotations': [{}] * 3}, 'HandPose.rotations: expected 16 values, found 3'),
+        ({'rotations': 3}, 'HandPose.rotations: expected a list, found 3'),
+        ({'rotations': {'w': 1.0}}, 'HandPose.rotations: expected a list, found {'),
+        ({'stage_names': 'detect'}, "HandPose.stage_names: expected a list, found 'detect'"),
+        ({'stage_names': b'detect'}, "HandPose.stage_names: expected a list, found b'detect'"),
     ],
 )
 def test_fields_that_do_not_fit_are_named(fields: dict, said: str) -> None:
@@ -378,6 +382,37 @@ def test_a_bag_without_metadata_and_with_many_files(tmp_path: Path) -> None:
     assert [m.stamp - START for m in found] == [0, 9, 10]
 
 
+@pytest.mark.parametrize('share', [0, 60], ids=['nothing', 'a header'])
+def test_a_last_file_without_messages_does_not_hide_the_others(tmp_path: Path, recorded: Path, share: int) -> None:
+    folder = tmp_path / 'bag'
+    folder.mkdir()
+    (folder / 'bag_1.mcap').write_bytes(recorded.read_bytes()[:share])
+    reason = 'cut off before its first message' if share else 'no MCAP file'
+    with pytest.raises(RecordingError, match=rf'bag_1\.mcap is {reason}'):
+        Recording(folder)
+    write(folder / 'bag_0.mcap', 4)
+    found = []
+    with Recording(folder) as recording:
+        assert (recording.start, recording.end) == (START + 1, START + 3 * PERIOD + 3)
+        assert recording.topics['/hand/pose'].count == 4
+        for _ in range(2):
+            with pytest.raises(DamagedRecordingError, match=rf'bag_1\.mcap is cut off or damaged \({reason}\): 0 mess'):
+                found.extend(recording.messages())
+    assert len(found) == 2 * 12
+
+
+def test_files_without_messages_that_are_whole_are_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / 'bag'
+    folder.mkdir()
+    RecordingWriter(folder / 'bag_1.mcap').close()
+    with pytest.raises(RecordingError, match=r'bag holds no messages of ROS 2'):
+        Recording(folder)
+    write(folder / 'bag_0.mcap', 4)
+    assert len(list(read_messages(folder))) == 12
+    with pytest.raises(RecordingError, match=r'bag_1\.mcap holds no messages of ROS 2'):
+        Recording(folder / 'bag_1.mcap')
+
+
 def test_a_bag_of_ros_1(tmp_path: Path) -> None:
     store = get_typestore(Stores.ROS1_NOETIC)
     types = store.types
@@ -453,9 +488,36 @@ def test_raw_pictures_and_choosing_a_topic(tmp_path: Path) -> None:
         RecordedPictures(tmp_path / 'none.mcap')
 
 
+def test_of_a_raw_and_a_compressed_topic_the_raw_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / 'both.mcap'
+    fields = {'height': HEIGHT, 'width': WIDTH, 'encoding': 'rgb8', 'step': 3 * WIDTH, 'data': picture(5)}
+    with RecordingWriter(path) as writer:
+        writer.write('/a/color/compressed', JPEG, jpeg(5), START)
+        writer.write('/a/color', IMAGE, fields, START)
+    with RecordedPictures(path) as pictures:
+        assert pictures.topic == '/a/color'
+    with RecordedPictures(path, '/a/color/compressed') as pictures:
+        assert pictures.topic == '/a/color/compressed'
+
+
+def test_damage_before_the_first_intrinsics_does_not_hide_the_pictures(tmp_path: Path) -> None:
+    path = tmp_path / 'cut.mcap'
+    with RecordingWriter(path) as writer:
+        writer.add_topic('/camera_info', INFO)
+        for i in range(5):
+            writer.write('/image_raw/compressed', JPEG, jpeg(i), START + i)
+    path.write_bytes(path.read_bytes()[:-50])
+    found = []
+    with RecordedPictures(path) as pictures:
+        assert pictures.info == '/camera_info'
+        with pytest.raises(DamagedRecordingError, match=r'cut\.mcap is cut off .*: 5 messages could be read'):
+            found.extend(pictures)
+    assert len(found) == 5 and all(each.camera is None and each.image is not None for each in found)
+
+
 def test_a_recording_is_a_picture_source(recorded: Path, tmp_path: Path) -> None:
     source = open_source(str(recorded), loop=False)
-    assert source.rate == pytest.approx(30, rel=1e-3)
+    assert source.rate == pytest.approx(30, rel=1e-3) and source.camera is None
     shots = [source.read() for _ in range(31)]
     assert shots[30] is None and source.camera.k[1, 1] == 71.0
     assert [int(shot.image[0, 0, 0]) // 10 for shot in shots[1:4]] == [1, 2, 3]
@@ -490,5 +552,8 @@ def test_stamps_are_moved_wherever_they_are() -> None:
         else:
             later['transforms'] = [{'header': header(START + hour), 'child_frame_id': 'a'}, {'child_frame_id': 'b'}]
         assert move_stamps(kind, encode(kind, fields), lambda stamp: stamp + hour) == encode(kind, later)
+        for length in (0, 1, 3, 11):
+            with pytest.raises(RecordingError, match=f'{length} bytes are no message of type {kind!r}'):
+                move_stamps(kind, encode(kind, fields)[:length], lambda stamp: stamp + hour)
     text = encode('std_msgs/msg/String', {'data': 'no stamp'})
     assert move_stamps('std_msgs/msg/String', text, lambda stamp: stamp + hour) == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_pieces_are_closed_and_make_up_the_whole_skin(model: HandModel) -> None:
     assert skin <= worn
 
 
+def test_a_joint_that_moves_no_skin_most_has_an_empty_piece(model: HandModel) -> None:
+    hand, joint = rest_hand(model), JOINT_NAMES.index('index_dip')
+    weights = hand.weights.copy()
+    weights[:, joint - 1] += weights[:, joint]
+    weights[:, joint] = 0
+    pieces = cut(replace(hand, weights=weights))
+    assert pieces[joint].vertices.shape == pieces[joint].faces.shape == (0, 3)
+    assert all(len(piece.faces) and not boundary_loops(piece.faces) for piece in pieces if piece is not pieces[joint])
+
+
 def test_boundary_loops_of_a_strip_without_caps() -> None:
     # Four walls of a box: a ring of eight triangles with two holes.
     faces = []
@@ -194,7 +205,8 @@ def test_the_command_writes_where_the_meshes_are(tmp_path: Path) -> None:
     ('arguments', 'said'),
     [
         (['--model', '/no/such/hand.npz'], 'does not exist'),
-        (['--hand-length', '0'], 'hand_length: expected metres, above 0, found 0.0'),
+        (['--hand-length', '0'], 'hand_length: expected metres from wrist to middle knuckle, 0.03 to 0.15, found 0.0'),
+        (['--hand-length', '97'], 'found 97.0'),
         (['--hand-length', 'nan'], 'hand_length'),
         (['--betas', *['nan'] * 10], 'betas'),
     ],

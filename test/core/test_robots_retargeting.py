@@ -186,7 +186,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     for name in [name for name in sys.modules if name.startswith('dex_retargeting')]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, 'dex_retargeting', None)
-    with pytest.raises(RetargetError, match=r"pip install 'minimal_hand_ros\[retarget\]', or use method 'vector'"):
+    with pytest.raises(RetargetError, match="pip install dex-retargeting six, or use method 'vector'"):
         create_retargeter(read_retarget_config(FOUR_FINGERS, method='dex'))
 
 
@@ -230,6 +230,12 @@ def test_observations_that_cannot_be(values: dict, said: str) -> None:
     }
     with pytest.raises(ValueError, match=said):
         HandObservation.from_pose(**{**fine, **values})
+
+
+@pytest.mark.parametrize('length', [97.0, 0.0, float('nan')])
+def test_a_hand_length_that_no_hand_has_is_refused(length: float) -> None:
+    with pytest.raises(ValueError, match=f'hand_length: expected metres .*0.03 to 0.15, found {length}'):
+        AnglesToObservation(load_hand_model(), hand_length=length)
 
 
 def written(folder: Path, tree: dict) -> Path:
@@ -332,18 +338,26 @@ def changed(tree: dict, path: str, value: object) -> dict:
         (GRIPPER, 'direct.finger_joint.form', [1, 2], "'direct.finger_joint.form' is not a .*; did you mean 'from'"),
         (GRIPPER, 'dex', {'type': 'pilot'}, "'dex.type' is 'pilot'; give one of vector, position"),
         (FOUR_FINGERS, 'direct.index_joint_1', {'angle': 'index_flexion'}, "is no angle; did you mean"),
+        (FOUR_FINGERS, 'direct.index_joint_1', {'angle': ['index_pip_flexion']}, r"'\] is no angle; did you mean"),
         (FOUR_FINGERS, 'vectors.palm', 'z', "fingers is 'z' and palm 'z'; they must be at right angles"),
         (FOUR_FINGERS, 'vectors.palm', 'up', "palm is 'up'; give one of x, y, z, -x, -y, -z"),
         (FOUR_FINGERS, 'vectors.fingers', None, "fingers is 'None'; give one of x, y, z"),
         (FOUR_FINGERS, 'vectors.links', [], "'vectors.links' must be a list"),
         (FOUR_FINGERS, 'vectors.links.0.to', 'thumbtip', "no link 'thumbtip'; did you mean 'thumb_tip'"),
+        (FOUR_FINGERS, 'vectors.links.0.to', 3, r"'vectors.links\[0\].to' is 3; give a name"),
+        (
+            FOUR_FINGERS,
+            'vectors.links',
+            [{'from': None, 'to': 'thumb_tip', 'hand': ['wrist', 'thumb_tip']}],
+            r"'vectors.links\[0\].from' is None; give a name",
+        ),
         (FOUR_FINGERS, 'vectors.links.0.hand', None, r"'vectors.links\[0\].hand' is missing"),
         (FOUR_FINGERS, 'vectors.links.0.weight', -1, r"'vectors.links\[0\].weight' is -1; give a number above 0"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_used_are_told(example: Path, path: str, value: object, said: str, tmp_path: Path) -> None:
     tree = changed(yaml.safe_load(example.read_text()), path, value)
-    with pytest.raises((RetargetConfigError, UrdfError), match=said):
+    with pytest.raises(RetargetConfigError, match=rf'retargeting file .*robot\.yaml: .*{said}'):
         read_retarget_config(written(tmp_path, tree))
 
 

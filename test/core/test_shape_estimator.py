@@ -80,6 +80,7 @@ def test_old_frames_are_forgotten():
     for _ in range(20):
         estimator.update(other, SURE)
     np.testing.assert_allclose(bone_ratios(HAND.rest(estimator.shape.betas[None]))[0], bone_ratios(other), atol=0.02)
+    assert estimator.shape.frames == 20
 
 
 def test_reset_forgets():

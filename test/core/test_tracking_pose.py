@@ -229,6 +229,19 @@ def test_what_cannot_change_while_running_is_refused(settings, said):
 
 
 @pytest.mark.parametrize('kind', ['one_euro', 'kalman', 'none'])
+def test_the_place_is_forgotten_while_there_is_no_camera(kind):
+    model, betas, _, points = a_pose(np.random.default_rng(6))
+    shape = HandShape(betas, LENGTH)
+    estimator = PoseEstimator(PoseConfig(filter=kind, keypoint_scale=1.0), model)
+    for i in range(91):
+        wrist, camera = (0.01 * min(max(i - 30, 0), 30), 0, 0.6), None if 30 < i <= 60 else PLAIN
+        state = estimator.update(seen(points, wrist, PLAIN, i / 30), shape, camera)
+        assert state.metric == (camera is not None)
+        assert np.allclose(state.wrist_position, wrist if camera else 0, atol=1e-6), i
+        assert np.allclose(state.keypoints_m - state.wrist_position, points, atol=1e-6), i
+
+
+@pytest.mark.parametrize('kind', ['one_euro', 'kalman', 'none'])
 def test_a_short_gap_is_bridged_and_a_long_one_forgotten(kind):
     model, betas, _, points = a_pose(np.random.default_rng(6))
     shape = HandShape(betas, LENGTH)

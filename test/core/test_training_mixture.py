@@ -8,6 +8,7 @@ import pytest
 import torch
 from native_layouts.examples import EXAMPLES
 
+from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.datasets.registry import DATASETS, dataset_splits
 from minimal_hand_core.training.config import config_from_dict
 from minimal_hand_core.training.mixture import CYCLE, Passes, Turns
@@ -229,11 +230,21 @@ def test_another_held_back_set_can_be_looked_at(roots):
 
 def test_pictures_can_be_kept_for_training_and_are_scored_as_they_are(roots, tmp_path):
     plain = open_parts('stb', roots['stb'], 'train', {})
-    parts = open_parts('stb', roots['stb'], 'train', {}, str(tmp_path))
+    parts = open_parts('stb', roots['stb'], 'train', {}, KeptPictures(tmp_path))
     first, again, whole = parts.train[0], parts.train[0], plain.train[0]
     assert list(tmp_path.rglob('*.kept'))
     assert np.array_equal(first.image, again.image) and not np.array_equal(first.image, whole.image)
     assert np.array_equal(parts.validation[0].image, plain.validation[0].image)
+
+
+def test_as_much_is_kept_as_the_crops_may_show(roots, tmp_path):
+    sizes = []
+    for name, variation in {'usual': {}, 'near': {'scale': [0.5, 1.3]}}.items():
+        data = {'datasets': [{'name': 'stb', 'root': roots['stb']}], 'kept': str(tmp_path / name), 'workers': 0}
+        stream = CropStream(config_from_dict({**QUICK, 'data': {**data, 'variation': variation}}))
+        sizes.append(stream.parts[0].train[0].image.size)
+    usual = open_parts('stb', roots['stb'], 'train', {}, KeptPictures(tmp_path / 'usual'))
+    assert usual.train[0].image.size == sizes[0] < sizes[1]
 
 
 def test_an_unreadable_picture_is_named_and_another_is_drawn(tmp_path, capsys):

@@ -18,7 +18,7 @@ from minimal_hand_core.detnet import DetNet, load_detnet, save_detnet
 from minimal_hand_core.detnet.checkpoint import checkpoint_metadata
 from minimal_hand_core.training import state as state_module
 from minimal_hand_core.training import train_detnet
-from minimal_hand_core.training.comparison import plain
+from minimal_hand_core.training.comparison import changes, plain
 from minimal_hand_core.training.config import config_from_dict, load_config
 from minimal_hand_core.training.logs import NO_TENSORBOARD, append_row, read_rows, trim_rows
 from minimal_hand_core.training.meter import Meter
@@ -172,6 +172,43 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
         train(config, tmp_path)
     if (tmp_path / CHECKPOINT).exists():
         assert torch.load(tmp_path / CHECKPOINT, weights_only=True)['step'] < 12
+
+
+def test_weights_that_are_not_finite_are_not_saved(quick, tmp_path):
+    """The loss that led to them was."""
+    state = RunState(quick)
+    state.save(tmp_path)
+    with torch.no_grad():
+        next(state.model.parameters()).fill_(torch.nan)
+    state.step = 5
+    with pytest.raises(ValueError, match='weights are not finite at step 5.*still holds the one before'):
+        state.save(tmp_path)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)['step'] == 0
+
+
+def test_a_run_goes_on_without_what_it_began_with(tmp_path):
+    weights = tmp_path / 'begin.safetensors'
+    save_detnet(DetNet('small'), weights)
+    config = config_from_dict({**QUICK, 'start_from': str(weights)})
+    train(config, tmp_path / 'run', stop_after=1)
+    weights.unlink()
+    assert train(config, tmp_path / 'run', stop_after=1).step == 2
+
+
+def test_another_precision_is_told(quick, tmp_path, monkeypatch, capsys):
+    config = config_from_dict({**QUICK, 'precision': 'auto'})
+    monkeypatch.setattr(state_module, 'has_bfloat16', lambda: True)
+    RunState(config).save(tmp_path)
+    for fast, told in ((True, ''), (False, 'was trained in torch.bfloat16, and goes on in torch.float32')):
+        monkeypatch.setattr(state_module, 'has_bfloat16', lambda fast=fast: fast)
+        assert RunState(config).load(tmp_path)
+        assert told in capsys.readouterr().err or told
+
+
+def test_options_of_a_reader_that_are_gone_are_a_change():
+    then = {'data': {'datasets': [{'name': 'rhd', 'options': {'masks': True}}], 'old': 1}}
+    now = {'data': {'datasets': [{'name': 'rhd', 'options': {}}]}}
+    assert changes(then, now) == {'data.datasets.0.options.masks': (True, None)}
 
 
 def test_a_damaged_checkpoint_is_named(quick, tmp_path):

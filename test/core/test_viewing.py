@@ -144,6 +144,26 @@ def test_the_camera_is_seen_with_its_picture(viewer: Viewer) -> None:
     assert frustum.scale / np.cbrt(y * y * frustum.aspect / 3) == pytest.approx(PICTURE_DEPTH)
 
 
+def test_a_camera_of_unknown_picture_size_is_left_as_it_was(viewer: Viewer) -> None:
+    frustum = viewer.camera._frustum
+    viewer.show_camera(CameraModel(1280, 720, np.diag([900.0, 800.0, 1.0]), np.zeros(0)), None)
+    before = frustum.fov, frustum.aspect, frustum.scale
+    viewer.show_camera(CameraModel(0, 0, np.diag([500.0, 500.0, 1.0]), np.zeros(0)), None)
+    assert (frustum.fov, frustum.aspect, frustum.scale) == before
+
+
+def test_a_hand_may_go_while_the_view_turns_to_it(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leaving:
+        @property
+        def centre(self) -> np.ndarray | None:
+            return left.pop() if left else None
+
+    left = [np.zeros(3)]
+    monkeypatch.setattr(viewer, 'hands', {'right': Leaving()})
+    viewer._look()
+    assert not left
+
+
 def test_events_wait_until_they_are_taken(viewer: Viewer) -> None:
     panel = viewer.panel
     assert panel.take() == []

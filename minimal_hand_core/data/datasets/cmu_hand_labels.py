@@ -11,6 +11,7 @@ is taken as `visible` where it is 1, and as not labelled where it is not and the
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ hand_labels/                   <- root
     manual_test/NAME.json, NAME.jpg … (846 pairs)
 """,
 )
+_ONE_HAND = re.compile(r'(_\d{1,2})?_[lr]$')
+"""End of a name: which person of the photo, and which hand; both hands of one photo belong together."""
 FOLDERS = {'train': ('manual_train',), 'test': ('manual_test',), 'all': ('manual_train', 'manual_test')}
 
 
@@ -46,7 +49,8 @@ def _scan(request: Request) -> Index:
     files = [str(path.with_suffix('.jpg').relative_to(request.root).as_posix()) for path in paths]
     points, visible = flagged(np.stack([points for points, _ in records]))
     sides = side_codes('left' if left else 'right' for _, left in records)
-    return Index(files=as_bytes(files), keypoints_px=points, visible=visible, sides=sides, report=report)
+    photos = as_bytes(_ONE_HAND.sub('', path.stem) for path in paths)
+    return Index(files=as_bytes(files), keypoints_px=points, visible=visible, sides=sides, report=report, groups=photos)
 
 
 def _read(path: Path) -> tuple[np.ndarray, bool]:
@@ -71,7 +75,7 @@ def _labels(request: Request) -> list[Path]:
 
 LAYOUT = Layout(
     name='cmu_hand_labels',
-    version=1,
+    version=2,
     splits={'train': 1_912, 'test': 846, 'all': 2_758},
     tree=TREE,
     scan=_scan,

@@ -30,6 +30,8 @@ hand143_panopticdb/            <- root
 LABELS = 'hands_v143_14817.json'
 SIDE = 'right'
 VALID = 1
+TOGETHER = 100
+"""Hands in a row that no split tears apart: views of one instant stand near each other, and nothing says which."""
 
 
 def _scan(request: Request) -> Index:
@@ -45,7 +47,13 @@ def _scan(request: Request) -> Index:
         raise DatasetError(f'{path}: every hand needs img_paths and joint_self, missing {error}') from None
     labels = numbers(joints, (-1, 21, 3), f'{path}, joint_self of all hands')
     points, visible = flagged(labels)
-    return Index(files=as_bytes(files), keypoints_px=points, visible=visible, sides=one_side(SIDE, len(files)))
+    return Index(
+        files=as_bytes(files),
+        keypoints_px=points,
+        visible=visible,
+        sides=one_side(SIDE, len(files)),
+        groups=as_bytes(f'{row // TOGETHER:04d}' for row in range(len(files))),
+    )
 
 
 def flagged(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +70,7 @@ def _stamps(request: Request) -> list[Path]:
 
 LAYOUT = Layout(
     name='cmu_panoptic',
-    version=1,
+    version=2,
     splits={'train': 14_817},
     tree=TREE,
     scan=_scan,

@@ -35,14 +35,19 @@ class HandDataset(Sequence[Sample]):
     """
 
     def __init__(
-        self, layout: Layout, request: Request, index: Index, masks: bool = False, kept: Path | str | None = None
+        self,
+        layout: Layout,
+        request: Request,
+        index: Index,
+        masks: bool = False,
+        kept: KeptPictures | Path | str | None = None,
     ) -> None:
         self.name, self.root, self.split, self.labels = layout.name, request.root, request.split, index
         usual = all(value == layout.options[name][0] for name, value in request.options.items())
         self.published = layout.splits[request.split] if usual else None
         self.report = tuple(index.report)
         self._read_mask = layout.read_mask if masks else None
-        self._kept = KeptPictures(kept) if kept is not None else None
+        self._kept = KeptPictures(kept) if isinstance(kept, str | Path) else kept
         self._folder = str(request.root)
 
     def __len__(self) -> int:
@@ -128,7 +133,7 @@ def open_layout(
     cache: Path | str | bool = True,
     partial: bool = False,
     masks: bool = False,
-    kept: Path | str | None = None,
+    kept: KeptPictures | Path | str | None = None,
     **options: str,
 ) -> HandDataset:
     """Index a data set, or find its index again, and check it against the pictures that are there.

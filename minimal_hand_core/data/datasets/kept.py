@@ -56,9 +56,9 @@ class Cutout:
 
     def apply(self, sample: Sample, image: np.ndarray) -> Sample:
         """A sample of the whole picture → one of the cut-out, which is `image`."""
-        if self == Cutout():
-            return replace(sample, image=image)
         camera, mask = sample.intrinsics, sample.mask
+        if self == Cutout():  # cut on the far sides at most
+            return replace(sample, image=image, mask=None if mask is None else mask[: image.shape[0], : image.shape[1]])
         if camera is not None:
             offset = (1 - self.shrink) / 2
             to_cutout = np.array([[1, 0, offset - self.left], [0, 1, offset - self.top], [0, 0, self.shrink]])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minimal_hand_core.data.datasets.dataset import ALIASES, choose, open_layout
+from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.sample import Sample
 
 _PACKAGE = 'minimal_hand_core.data.datasets'
@@ -45,7 +46,7 @@ def open_dataset(
     cache: Path | str | bool = True,
     partial: bool = False,
     masks: bool = False,
-    kept: Path | str | None = None,
+    kept: KeptPictures | Path | str | None = None,
     **options: Any,
 ) -> Sequence[Sample]:
     """A data set in its native layout as a sequence of samples in one form.
@@ -64,8 +65,8 @@ def open_dataset(
         partial: go on when pictures are missing; how many were left out stands in `report`.
         masks: read each sample's mask too, where the data set has them.
         kept: folder where pictures are kept cut round the hand and quick to decode, for training that sees them again
-            and again; `image` is then that part of the picture, with labels and intrinsics in its pixels. None, and
-            for 'real_hands' and 'rendered': pictures as they are.
+            and again; `image` is then that part of the picture, with labels and intrinsics in its pixels. How large a
+            part, a KeptPictures says. None, and for 'real_hands' and 'rendered': pictures as they are.
         options: of the reader, see its module, such as `hands='both'` for RHD.
 
     Returns:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from minimal_hand_core.evaluation.array_file import load_arrays, save_arrays
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand.skeleton import JOINT_NAMES, KEYPOINT_NAMES
 from minimal_hand_core.offline.outputs.columns import COLUMNS, KIND, TRIANGLE, arrays, rows
 from minimal_hand_core.offline.outputs.files import copy_into, replacing
 from minimal_hand_core.offline.outputs.output import Output
 from minimal_hand_core.offline.tracking import TrackedFrame
 from minimal_hand_core.pose import ANGLE_NAMES
-from minimal_hand_core.weights import write_atomically
 
 NPZ, CSV = '.npz', '.csv'
 _NAMES = {'keypoint_names': KEYPOINT_NAMES, 'angle_names': ANGLE_NAMES, 'joint_names': JOINT_NAMES}
