@@ -81,5 +81,5 @@ format: setup-tests
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf .venv build install log dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .cache
+	rm -rf .venv build install log dist site *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .cache .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,8 @@ with all stages in one process. Pictures of another driver, or of a bag, are nam
     ros2 launch minimal_hand_ros tracker.launch.py image_topic:=/camera/color/image_raw rviz:=true
 
 then no camera_node is started. Without both (source:='') pictures are awaited on image_raw.
+
+A parameter whose argument is left empty has the parameter file's value, or the node's own default.
 """
 
 from pathlib import Path
@@ -35,23 +37,19 @@ ARGUMENTS = (
     ('image_topic', '', 'pictures of another driver, instead of a source; no camera_node is started'),
     ('camera_info_topic', '', 'their intrinsics; empty = camera_info beside image_topic'),
     ('depth_topic', 'depth/image_raw', 'depth pictures for depth:=registered'),
-    ('depth', 'off', "'registered' = take the range from depth_topic, which is registered to the pictures"),
+    ('depth', '', "'registered' = take the range from depth_topic, which is registered to the pictures; 'off'"),
     ('side', 'right', "'right', 'left', or 'both': two hands, with topics right_hand/… and left_hand/…"),
-    ('mirrored', 'false', 'pictures are flipped left to right, as those of many selfie cameras'),
-    ('model', 'open', "hand model: 'open' or the path of a .npz or MANO .pkl"),
-    ('weights', 'default', "network: 'default' or the path of a checkpoint"),
-    ('backend', 'auto', 'inference engine'),
-    ('transport', 'raw', "'raw' or 'compressed' pictures; 'auto' = compressed where nothing else is sent"),
-    ('reliability', 'auto', "of the picture subscription: 'reliable', 'best_effort', or as the publishers offer"),
-    ('hand_length', '0.0', "metres from the wrist to the middle finger's base; 0 = that of the hand model"),
-    ('shape_method', 'lm', "how the shape is found from bone lengths: 'lm', 'pso' or 'network'"),
-    (
-        'shape_weights',
-        'default',
-        "of shape_method:=network: 'default' (open hand) or the path of a file of train_shape",
-    ),
-    ('pose_method', 'aik', "how rotations are found from keypoints: 'aik' or 'iknet'"),
-    ('pose_weights', 'default', "of pose_method:=iknet: 'default' or the path of a file of train_iknet"),
+    ('mirrored', '', "'true' = pictures are flipped left to right, as those of many selfie cameras"),
+    ('model', '', "hand model: 'open' or the path of a .npz or MANO .pkl"),
+    ('weights', '', "network: 'default' or the path of a checkpoint"),
+    ('backend', '', "inference engine: 'auto' or its name"),
+    ('transport', '', "'raw' or 'compressed' pictures; 'auto' = compressed where nothing else is sent"),
+    ('reliability', '', "of the picture subscription: 'reliable', 'best_effort', or 'auto', as the publishers offer"),
+    ('hand_length', '', "metres from the wrist to the middle finger's base; 0 = that of the hand model"),
+    ('shape_method', '', "how the shape is found from bone lengths: 'lm', 'pso' or 'network'"),
+    ('shape_weights', '', "of shape_method:=network: 'default' (open hand) or the path of a file of train_shape"),
+    ('pose_method', '', "how rotations are found from keypoints: 'aik' or 'iknet'"),
+    ('pose_weights', '', "of pose_method:=iknet: 'default' or the path of a file of train_iknet"),
     ('camera_info', '', 'calibration file of the camera, as ROS camera_calibration writes it'),
     ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
@@ -140,7 +138,9 @@ def start_nodes(context) -> list[Node]:
     if given['record'] or is_true(given, 'viewer'):  # which has a button for it
         wanted['recorder'] = ('side', 'record')
     for executable, names in wanted.items():
-        parameters = {PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, *COMMON)}
+        parameters = {
+            PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, *COMMON) if given[name] != ''
+        }
         if both and executable in PER_HAND:
             nodes += [
                 one_of_both(executable, side, config, parameters, picture_topics(given)) for side in ('right', 'left')
@@ -193,9 +193,12 @@ def picture_topics(given: dict[str, str]) -> list[tuple[str, str]]:
 
 def one_of_both(executable: str, side: str, config: str, parameters: dict, pictures: list[tuple[str, str]]) -> Node:
     """A node for one hand of two, called right_ik_node and so on."""
-    # Its own name is not in the parameter file: the section of the executable is read here.
+    # Its own name is not in the parameter file: the sections of the executable are read here.
     sections = yaml.safe_load(Path(config).read_text(encoding='utf-8')) or {}
-    section = sections.get(executable, {}).get('ros__parameters', {})
+    section: dict = {}
+    for name, entry in sections.items():
+        if name.rpartition('/')[2] == executable:
+            section |= entry.get('ros__parameters', {})
     renamed = [(f'hand/{topic}', f'{side}_hand/{topic}') for topic in HAND_TOPICS]
     renamed += [(service, f'{side}_hand/{service}') for service in SERVICES]
     return Node(

@@ -106,7 +106,8 @@ class CameraWork(Work[CameraSettings]):
             return
         if shot is None:
             self._node.get_logger().info(f'source {self._settings.source} is at its end')
-            self._pictures.wait_for_all_acked(Duration(seconds=1))
+            for publisher in filter(None, (self._pictures, self._compressed, self._infos, self._truth)):
+                publisher.wait_for_all_acked(Duration(seconds=1))
             self._node.finish()
             return
         self._statistics.arrived()

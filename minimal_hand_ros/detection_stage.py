@@ -47,10 +47,12 @@ class DetectionStage:
         }
         self._debug = DebugOutput(node)
         self._box_drops = DropCounter('hand/roi')
+        self._size = (0, 0)
+        self._camera: CameraModel | None = None
 
     def start(self) -> None:
         """Take boxes."""
-        self._node.active.subscription(RegionOfInterest, 'hand/roi', self._take_box, qos.LATEST)
+        self._node.active.subscription(RegionOfInterest, 'hand/roi', self._take_box, qos.NEWEST)
 
     @property
     def state(self) -> str:
@@ -83,18 +85,19 @@ class DetectionStage:
         seconds: float,
     ) -> None:
         """Say what was found in the picture, and how many seconds that took."""
-        height, width = picture.shape[:2]
+        self._size, self._camera = (picture.shape[1], picture.shape[0]), camera
         for side, publisher in self._publishers.items():
-            publisher.publish(keypoints_message(header, found[side], side, (width, height), camera, seconds))
+            publisher.publish(keypoints_message(header, found[side], side, self._size, camera, seconds))
         self._debug.publish(header, picture, list(found.values()))
 
     def lose(self, header: Header | None) -> None:
-        """Forget the hand, and say that there is none at the time of this header; None: there was no picture yet."""
+        """Forget the hand, and say that there is none at the time of this header, as of a picture like the last one;
+        None: there was no picture yet."""
         self._detector.reset()
         if header is not None:
             none = NoHand(to_seconds(header.stamp), 0.0)
             for side, publisher in self._publishers.items():
-                publisher.publish(keypoints_message(header, none, side, (0, 0), None, 0.0))
+                publisher.publish(keypoints_message(header, none, side, self._size, self._camera, 0.0))
 
     def values(self) -> dict[str, str]:
         """For the diagnostics: which engine runs, which was asked for, and what boxes were dropped why."""

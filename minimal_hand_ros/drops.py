@@ -14,7 +14,8 @@ OTHERS = 'other reasons'
 class DropCounter:
     """Counts dropped inputs and decides which of them are worth a line in the log.
 
-    A reason is reported when it is new and then at most once per `period` seconds; the count is always exact.
+    A reason is reported when it is new and then at most once per `period` seconds, those that are counted together as
+    one; the count is always exact.
 
     Args:
         what: what is dropped, e.g. 'picture'.
@@ -40,11 +41,9 @@ class DropCounter:
     def drop(self, reason: object) -> str | None:
         """Count one; returns the line to log, or None when this reason was reported a moment ago."""
         now, text = self._clock(), ' '.join(str(reason).split())
-        known = text in self.reasons or len(self.reasons) < MAX_REASONS
-        self.reasons[text if known else OTHERS] += 1
-        if now - self._reported.get(text, -self._period) < self._period:
+        name = text if text in self.reasons or len(self.reasons) < MAX_REASONS else OTHERS
+        self.reasons[name] += 1
+        if now - self._reported.get(name, -self._period) < self._period:
             return None
-        if len(self._reported) >= 100:
-            self._reported.clear()
-        self._reported[text] = now
+        self._reported[name] = now
         return f'{self.what} dropped ({self.count} so far): {text}'

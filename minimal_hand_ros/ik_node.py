@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minimal_hand_ros import health, qos
+from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.keypoint_input import KeypointInput
 from minimal_hand_ros.lifecycle import ManagedNode, Work
@@ -45,33 +46,37 @@ class IkWork(Work[IkSettings]):
         self._node = node
         self._side = settings.pose.side
         limit_threads(settings.threads)
-        self._stage = PoseStage(node, settings.pose, settings.depth, settings.output)
+        self._stage = PoseStage(node, settings.pose, settings.output)
+        self._depth = DepthInput(node, settings.depth)
         self._shape = self._stage.estimator.default_shape
         self._shape_known = False
         self._calibrated = True
         self.input = KeypointInput(node, 'pose', self._pose)
 
     def start(self) -> None:
-        """Take keypoints and shapes."""
+        """Take keypoints, shapes and depth."""
         self._node.active.subscription(HandShape, 'hand/shape', self._take_shape, qos.LATCHED)
+        self._depth.start()
         self._stage.start()
         self.input.start()
         self._node.get_logger().info(f'ready: the pose of the {self._side} hand')
 
     def stop(self) -> None:
-        """Take no more keypoints, and say that there is no hand."""
+        """Take no more keypoints and depth, and say that there is no hand."""
         self.input.stop()
-        self._stage.stop()
+        self._depth.stop()
+        self._stage.lose()
 
     def change(self, settings: IkSettings) -> None:
         """Take other settings."""
-        self._stage.change(settings.pose, settings.depth, settings.output)
+        self._depth.change(settings.depth)
+        self._stage.change(settings.pose, settings.output)
 
     def report(self) -> Report:
         """How things are."""
         state = 'lost' if self._stage.estimator.lost else 'following'
         missing = [] if self._calibrated else [health.NOT_CALIBRATED]
-        return self.input.report(state, missing + self._stage.depth.warnings(), self._stage.depth.values())
+        return self.input.report(state, missing + self._depth.warnings(), self._depth.values())
 
     def _take_shape(self, message: HandShape) -> None:
         if message.side != self._side:
@@ -87,10 +92,11 @@ class IkWork(Work[IkSettings]):
 
     def _pose(self, message: HandKeypoints) -> None:
         found, camera = keypoints_from_message(message), camera_from_keypoints(message)
-        self._calibrated = camera is not None
+        if message.width > 0:  # else it is of no picture, which says nothing of the camera
+            self._calibrated = camera is not None
         depth = None
         if message.valid:
-            depth = self._stage.depth.nearest(message.header, (message.width, message.height))
+            depth = self._depth.nearest(message.header, (message.width, message.height))
         timings = {'keypoints': message.detect_latency}
         self._stage.process(message.header, found, self._shape, camera, timings, depth)
 

@@ -9,6 +9,7 @@ the process; where it is false, the node waits for a lifecycle manager, and what
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -149,6 +150,7 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Drop the work and all it has loaded."""
         self._clean_up()
+        _free_memory()
         return _SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -156,11 +158,13 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
         if state.state_id == State.PRIMARY_STATE_ACTIVE:
             self._stop()
         self._clean_up()
+        _free_memory()
         return _SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """A transition raised what it should not have: drop the work; the node is unconfigured."""
         self._clean_up()
+        _free_memory()
         return _SUCCESS
 
     def destroy_node(self) -> None:
@@ -222,3 +226,9 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
         if not isinstance(value, bool):
             raise ParameterError(f"parameter 'autostart' is {value!r}: give true or false")
         return value
+
+
+def _free_memory() -> None:
+    """Free what a work has left: it is full of cycles, and those of the first one have been frozen by run_node."""
+    gc.unfreeze()
+    gc.collect()

@@ -70,7 +70,7 @@ class PictureInput:
     def start(self) -> None:
         """Subscribe, and keep in step with what is published."""
         self._infos.clear()
-        self._node.active.subscription(CameraInfo, 'camera_info', self._take_info, qos.RESULTS)
+        self._node.active.subscription(CameraInfo, 'camera_info', self._take_info, qos.CAMERA_INFO)
         self._subscribe(*self._wanted())
         self._node.active.timer(_CHECK_PERIOD, self._follow_publishers)
 

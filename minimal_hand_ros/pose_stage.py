@@ -9,12 +9,11 @@ from std_msgs.msg import Header
 
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, DepthPicture, Keypoints, NoHand, PoseConfig, PoseEstimator
-from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.names import ONE_HAND, HandNames
 from minimal_hand_ros.outputs import PoseOutput
-from minimal_hand_ros.settings import DepthSettings, OutputSettings
-from minimal_hand_ros.stamps import later, to_seconds
+from minimal_hand_ros.settings import OutputSettings
+from minimal_hand_ros.stamps import later
 
 _CHECK_PERIOD = 0.1
 
@@ -25,7 +24,6 @@ class PoseStage:
     Args:
         node: the node that publishes.
         config: of the estimator.
-        depth: whether depth pictures are used.
         output: what is published.
         names: of the topics.
 
@@ -37,38 +35,30 @@ class PoseStage:
         self,
         node: ManagedNode,
         config: PoseConfig,
-        depth: DepthSettings,
         output: OutputSettings,
         names: HandNames = ONE_HAND,
     ) -> None:
         self._node = node
         self._settings = output
         self.estimator = PoseEstimator(config)
-        self.depth = DepthInput(node, depth)
         self._output = PoseOutput(node, output, self.estimator, names)
         self._last: Header | None = None
         self._arrival = 0.0
 
     def start(self) -> None:
-        """Take depth, and watch for the end of the pictures."""
-        self.depth.start()
+        """Watch for the end of the pictures."""
         self._node.active.timer(_CHECK_PERIOD, self._check_silence)
-
-    def stop(self) -> None:
-        """Take no more depth, and say that there is no hand."""
-        self.depth.stop()
-        self.lose()
 
     def lose(self) -> None:
         """Say that there is no hand any more, unless that was said, and forget it."""
         if self._last is not None:
-            self._lose(time.monotonic() - self._arrival)
+            header, self._last = later(self._last, time.monotonic() - self._arrival), None
             self.estimator.reset()
+            self._output.miss(header, 0.0, {})
 
-    def change(self, config: PoseConfig, depth: DepthSettings, output: OutputSettings) -> None:
+    def change(self, config: PoseConfig, output: OutputSettings) -> None:
         """Take other settings."""
         self._settings = output
-        self.depth.change(depth)
         self.estimator.reconfigure(config)
         self._output.change(output)
 
@@ -115,12 +105,4 @@ class PoseStage:
     def _check_silence(self) -> None:
         quiet = time.monotonic() - self._arrival
         if self._last is not None and quiet > max(self._settings.input_timeout, self.estimator.config.lost_timeout):
-            self._lose(quiet)
-
-    def _lose(self, quiet: float) -> None:
-        """Count the hand as lost `quiet` seconds after the last picture, and say so unless that was said."""
-        assert self._last is not None
-        header, self._last = self._last, None
-        header = later(header, max(quiet, self.estimator.config.lost_timeout + 1e-3))
-        self.estimator.miss(to_seconds(header.stamp))
-        self._output.miss(header, 0.0, {})
+            self.lose()

@@ -23,7 +23,10 @@ LATEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 """Inputs of which only the newest counts."""
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""For those who only look on: nobody ever waits for them."""
+"""For those who only look on: nobody ever waits for them. And as LATEST, from publishers of either kind."""
+
+CAMERA_INFO = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""As RESULTS, from publishers of either kind: many drivers send camera info best effort."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The last message is kept for subscribers that come later."""

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +60,7 @@ from minimal_hand_ros.work_statistics import Statistics
 
 SERVICE = 'record'
 _CHECK_PERIOD = 0.5
+_NO_TIME = 'there is no time from /clock'
 
 
 class RecorderWork(Work[RecorderSettings]):
@@ -69,16 +71,19 @@ class RecorderWork(Work[RecorderSettings]):
         self._writer: RecordingWriter | None = None
         self._taps: list[Tap] = []
         self._pictures: Tap | None = None
+        self._held: dict[tuple[str, str], deque[bytes]] = {}
+        self._at_once = bool(settings.record)
         self._begun = 0.0
         self._failure = ''
         self._reset()
 
     def start(self) -> None:
-        """Serve, and record if that is wanted at once."""
+        """Serve, and record if that is wanted at once; the first time only, since then the file exists."""
         self._node.active.service(SetBool, SERVICE, self._serve)
         self._node.active.timer(_CHECK_PERIOD, self._tick)
-        if self._settings.record:
+        if self._at_once:
             self._begin(_file_for(self._settings.record))
+            self._at_once = False
 
     def stop(self) -> None:
         """Close the file."""
@@ -157,12 +162,17 @@ class RecorderWork(Work[RecorderSettings]):
         if writer is None:
             return
         try:
+            if writer.open:
+                self._write_held(writer, self._now())
             writer.close()
         except RecordingError as error:
             self._failure = one_line(error)
+        left, self._held = sum(map(len, self._held.values())), {}
         if self._failure:
             self._node.get_logger().error(self._failure)
             return
+        for _ in range(left):
+            self._drop(_NO_TIME)
         seconds = time.monotonic() - self._begun
         self._node.get_logger().info(
             f'recorded {writer.path}: {writer.messages} messages in {seconds:.1f} s, {writer.size / 1e6:.1f} MB, '
@@ -174,6 +184,7 @@ class RecorderWork(Work[RecorderSettings]):
             return
         self._follow_publishers()
         try:
+            self._write_held(self._writer, self._now())
             # what came last must not wait in memory for the next message
             self._writer.flush()
         except RecordingError as error:
@@ -211,10 +222,7 @@ class RecorderWork(Work[RecorderSettings]):
             small = compressed_message(message.header, picture, self._settings.jpeg_quality)
         except PictureError as error:
             self._statistics.arrived()
-            self._statistics.dropped()
-            line = self._drops.drop(error)
-            if line is not None:
-                self._node.get_logger().warning(line)
+            self._drop(error)
             return
         name = self._node.resolve_topic_name(COMPRESSED_PICTURES)
         self._take(tap, name, type_name(CompressedImage), serialize_message(small))
@@ -225,13 +233,49 @@ class RecorderWork(Work[RecorderSettings]):
             return
         start = time.perf_counter()
         self._statistics.arrived()
+        now = self._now()
         try:
             writer.add_topic(name, kind, tap.offer())
-            writer.write(name, kind, data, self._node.get_clock().now().nanoseconds)
+            if now:
+                self._write_held(writer, now)
+                writer.write(name, kind, data, now)
+            else:
+                self._hold(name, kind, data, tap.offer().depth)
         except RecordingError as error:
             self._fail(error)
             return
         self._statistics.answered({'write': time.perf_counter() - start})
+
+    def _now(self) -> int:
+        """Nanoseconds; 0 while simulated time is awaited."""
+        return self._node.get_clock().now().nanoseconds
+
+    def _hold(self, name: str, kind: str, data: bytes, most: int) -> None:
+        """Keep a message until there is a time, of each topic the newest: with the time 0, the file would last from
+        1970 until now."""
+        self._node.get_logger().warning(f'{_NO_TIME} yet: what comes is written once there is', once=True)
+        held = self._held.setdefault((name, kind), deque(maxlen=most))
+        if len(held) == most:
+            self._drop(_NO_TIME)
+        held.append(data)
+
+    def _write_held(self, writer: RecordingWriter, now: int) -> None:
+        """Write what was held back, once there is a time.
+
+        Raises:
+            RecordingError: it cannot be written.
+        """
+        if now:
+            for (name, kind), held in self._held.items():
+                for data in held:
+                    writer.write(name, kind, data, now)
+            self._held.clear()
+
+    def _drop(self, reason: object) -> None:
+        self._statistics.dropped()
+        line = self._drops.drop(reason)
+        if line is not None:
+            self._node.get_logger().warning(line)
 
 
 def _file_for(record: str) -> Path:

@@ -127,7 +127,8 @@ class ReplayWork(Work[ReplaySettings]):
 
     @property
     def _holding(self) -> bool:
-        return self._paused or self._waiting
+        """Whether the place in the recording stays where it is."""
+        return self._timer is None or self._paused or self._waiting
 
     def _make_publishers(self) -> dict[str, Publisher]:
         """By topic; those that cannot be replayed are left out with a warning.
@@ -232,7 +233,7 @@ class ReplayWork(Work[ReplaySettings]):
         if self._schedule.damage:
             log.warning(self._schedule.damage)
         log.info(f'{self._recording.path} is at its end: {self._statistics.received} messages replayed')
-        for publisher in self._publishers.values():
+        for publisher in (*self._publishers.values(), *self._raw.values()):
             publisher.wait_for_all_acked(Duration(seconds=1))
         self._node.finish()
 

@@ -18,10 +18,13 @@ Parameters: see RetargetSettings in settings/retarget.py.
 
 Nothing is sent before the node is enabled and the switch is held, nor after the switch is let go. While the hand is
 gone the last command is repeated. What bounds speed and position is in minimal_hand_core/robots/safety.py.
+
+With feedback:=true a motion begins where the robot was found last, and none begins unless that was told a moment ago.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +56,10 @@ from minimal_hand_ros.settings import RetargetSettings, load_retarget_settings
 from minimal_hand_ros.stamps import age, to_seconds
 from minimal_hand_ros.work_statistics import Statistics
 
+FEEDBACK_TIMEOUT = 1.0
+"""Seconds after which a robot that does not tell where it is may have been moved."""
+_UNKNOWN = f'robot/joint_states has not told in the last {FEEDBACK_TIMEOUT:g} s where the robot is'
+
 
 class RetargetWork(Work[RetargetSettings]):
     """Follows the hand with a Retargeter, and commands what the CommandGuard allows."""
@@ -73,12 +80,14 @@ class RetargetWork(Work[RetargetSettings]):
         self._drops = DropCounter('hand')
         self._statistics = Statistics()
         self._state: GuardState | None = None
-        self._robot_found = not settings.feedback
+        self._robot_at: np.ndarray | None = None
+        self._robot_told = -math.inf
         self._commands = node.configured.publisher(JointState, 'robot/joint_commands', qos.RESULTS)
         self._states = node.configured.publisher(String, '~/state', qos.LATCHED)
 
     def start(self) -> None:
         """Listen, and tick."""
+        self._robot_at = None
         active = self._node.active
         if self._observe is None:
             active.subscription(HandPose, 'hand/pose', self._take_pose, qos.LATEST)
@@ -109,7 +118,7 @@ class RetargetWork(Work[RetargetSettings]):
         """How things are."""
         state = (self._state or GuardState.DISABLED).value
         summary = self._statistics.summary(self._drops.reasons)
-        warnings = [] if self._robot_found else ['robot/joint_states has not told where the robot is']
+        warnings = [_UNKNOWN] if self._settings.feedback and self._robot_found() is None else []
         level, message = health.judge(summary, 'hands', state, enabled=self._guard.enabled, warnings=warnings)
         return Report(level, message, {'state': state, 'method': self._method, **health.values(summary, 'hands')})
 
@@ -131,6 +140,12 @@ class RetargetWork(Work[RetargetSettings]):
 
     def _follow(self, observe: Callable[[], HandObservation], seconds: float, score: float | None = None) -> None:
         start = time.perf_counter()
+        if self._settings.feedback and self._guard.enabled and not self._guard.moving:
+            found = self._robot_found()
+            if found is None:
+                self._drop(_UNKNOWN)
+                return
+            self._guard.start_at(found)
         try:
             hand = observe()
             target = self._retargeter.retarget(hand)
@@ -151,21 +166,27 @@ class RetargetWork(Work[RetargetSettings]):
 
     def _take_robot(self, message: JointState) -> None:
         try:
-            self._guard.start_at(joint_positions(message, self._robot.names))
-            self._robot_found = True
+            positions = joint_positions(message, self._robot.names)  # an arm may tell of its own joints on this topic
+            self._robot_at = None
+            self._guard.start_at(positions)
+            self._robot_at, self._robot_told = positions, time.monotonic()
         except ValueError as error:
             line = self._drops.drop(f'robot: {error}')
             if line is not None:
                 self._node.get_logger().warning(line)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        response.success = bool(not request.data or self._robot_found)
+        response.success = not (request.data and self._settings.feedback and self._robot_found() is None)
         if response.success:
             self._guard.enable(bool(request.data), time.monotonic())
             response.message = 'enabled' if request.data else 'disabled'
         else:
-            response.message = 'robot/joint_states has not told yet where the robot is'
+            response.message = _UNKNOWN
         return response
+
+    def _robot_found(self) -> np.ndarray | None:
+        """(N,) where the robot is; None where it has not told that a moment ago."""
+        return self._robot_at if time.monotonic() - self._robot_told <= FEEDBACK_TIMEOUT else None
 
     def _command(self) -> None:
         command = self._guard.command(time.monotonic())

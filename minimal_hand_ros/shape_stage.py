@@ -19,7 +19,7 @@ from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.messages import fill_calibration, shape_message
 from minimal_hand_ros.msg import HandShape as HandShapeMessage
 from minimal_hand_ros.names import ONE_HAND, HandNames
-from minimal_hand_ros.settings import ShapeSettings
+from minimal_hand_ros.settings import MAX_CALIBRATION_FRAMES, ShapeSettings
 from minimal_hand_ros.srv import CalibrateShape
 
 
@@ -130,6 +130,9 @@ class ShapeStage:
         frames = request.frames or self._settings.calibration_frames
         timeout = request.timeout or self._settings.calibration_timeout
         try:
+            if frames > MAX_CALIBRATION_FRAMES:
+                most = MAX_CALIBRATION_FRAMES
+                raise ValueError(f'frames: expected pictures, up to {most}, or 0 for the default, found {frames}')
             if not 0 < timeout <= 3600:
                 raise ValueError(f'timeout: expected seconds, up to 3600, or 0 for the default, found {timeout:g}')
             calibration = ShapeCalibration(

@@ -36,9 +36,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ from std_msgs.msg import Header
 
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, DepthPicture, Keypoints, NoHand
+from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.detection_stage import DetectionStage
 from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.lifecycle import ManagedNode, Work
@@ -72,25 +73,25 @@ class TrackedHand:
     def __init__(self, node: ManagedNode, settings: TrackerSettings, side: str, names: HandNames) -> None:
         self._side = side
         pose = replace(settings.pose, side=side)
-        self.pose = PoseStage(node, pose, settings.depth, settings.output, names)
+        self.pose = PoseStage(node, pose, settings.output, names)
         self.shape = ShapeStage(node, replace(settings.shape, side=side), self.pose.estimator.model, names)
 
     def change(self, settings: TrackerSettings) -> None:
         """Take other settings."""
         self.shape.change(replace(settings.shape, side=self._side))
-        self.pose.change(replace(settings.pose, side=self._side), settings.depth, settings.output)
+        self.pose.change(replace(settings.pose, side=self._side), settings.output)
 
     def track(
         self,
         header: Header,
         found: Keypoints | NoHand,
         camera: CameraModel | None,
-        size: tuple[int, int],
+        depth_of: Callable[[], DepthPicture | None],
         detect_seconds: float,
     ) -> dict[str, float]:
-        """Publish what becomes of the hand in one picture (width, height); seconds for 'shape' and 'pose'."""
+        """Publish what becomes of the hand in one picture; seconds for 'shape' and 'pose'."""
         start = time.perf_counter()
-        depth = self.pose.depth.nearest(header, size) if isinstance(found, Keypoints) else None
+        depth = depth_of() if isinstance(found, Keypoints) else None
         measure = None
         if isinstance(found, Keypoints) and camera is not None and depth is not None:
             measure = partial(self._measure, found, camera, depth)
@@ -113,6 +114,7 @@ class TrackerWork(Work[TrackerSettings]):
         self._side = settings.side
         limit_threads(settings.detector.threads)
         self._detection = DetectionStage(node, settings.detector, settings.side)
+        self._depth = DepthInput(node, settings.depth)
         self._hands = {
             side: TrackedHand(node, settings, side, names_of(side, settings.side == BOTH))
             for side in sides_of(settings.side)
@@ -124,6 +126,7 @@ class TrackerWork(Work[TrackerSettings]):
         """Take pictures and serve."""
         self._switch.start()
         self._detection.start()
+        self._depth.start()
         for hand in self._hands.values():
             hand.shape.start()
             hand.pose.start()
@@ -134,14 +137,15 @@ class TrackerWork(Work[TrackerSettings]):
     def stop(self) -> None:
         """Take no more pictures, end a calibration that is under way, and say that there is no hand."""
         self.input.stop()
+        self._depth.stop()
         for hand in self._hands.values():
             hand.shape.stop()
-            hand.pose.stop()
         self._lose()
 
     def change(self, settings: TrackerSettings) -> None:
         """Take other settings."""
         self._detection.change(settings.detector)
+        self._depth.change(settings.depth)
         for hand in self._hands.values():
             hand.change(settings)
         self.input.change(settings.input)
@@ -150,9 +154,10 @@ class TrackerWork(Work[TrackerSettings]):
         """How things are."""
         hands = list(self._hands.values())
         state = 'lost' if all(hand.pose.estimator.lost for hand in hands) else self._detection.state
-        depth = hands[0].pose.depth
         return self.input.report(
-            state, self._detection.values() | depth.values(), self._detection.warnings() + depth.warnings()
+            state,
+            self._detection.values() | self._depth.values(),
+            self._detection.warnings() + self._depth.warnings(),
         )
 
     def _enable(self, on: bool) -> None:
@@ -171,10 +176,11 @@ class TrackerWork(Work[TrackerSettings]):
         start = time.perf_counter()
         found = self._detection.detect(header, picture, camera)
         detected = time.perf_counter()
-        height, width = picture.shape[:2]
+        # looked for once, whichever hands are found
+        depth_of = cache(partial(self._depth.nearest, header, (picture.shape[1], picture.shape[0])))
         seconds = {'keypoints': detected - start, 'shape': 0.0, 'pose': 0.0}
         for side, hand in self._hands.items():
-            for stage, spent in hand.track(header, found[side], camera, (width, height), detected - start).items():
+            for stage, spent in hand.track(header, found[side], camera, depth_of, detected - start).items():
                 seconds[stage] += spent
         self._detection.publish(header, picture, camera, found, seconds['keypoints'])
         seconds['check'] = self._detection.check()

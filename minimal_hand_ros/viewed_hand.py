@@ -72,12 +72,15 @@ class ViewedHand:
         return getattr(found, 'confidence', None)
 
     def camera(self) -> CameraModel | None:
-        """Intrinsics that came with the newest keypoints; None for unknown.
+        """Intrinsics that came with the newest keypoints; None for unknown, and where the pictures' size is.
 
         Raises:
             CameraError: values that no camera has.
         """
-        return None if self._keypoints is None else camera_from_keypoints(self._keypoints)
+        message = self._keypoints
+        if message is None or not (message.width and message.height):
+            return None
+        return camera_from_keypoints(message)
 
     def forget(self) -> None:
         """Put away messages that cannot be used."""

@@ -130,7 +130,8 @@ class NodeGroup:
 
     def warnings(self) -> list[str]:
         """Warnings and errors among the nodes' last lines, each once."""
-        lines = [line for node in self.nodes for line in node.lines if '[WARN]' in line or '[ERROR]' in line]
+        # copies: the nodes go on writing
+        lines = [line for node in self.nodes for line in list(node.lines) if '[WARN]' in line or '[ERROR]' in line]
         return list(dict.fromkeys(line.split(']: ', 1)[-1] for line in lines))
 
     def stop(self) -> None:

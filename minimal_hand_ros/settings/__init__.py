@@ -21,13 +21,14 @@ from minimal_hand_ros.settings.recording import (
     load_replay_settings,
 )
 from minimal_hand_ros.settings.retarget import RetargetSettings, load_retarget_settings
-from minimal_hand_ros.settings.shape import ShapeSettings, load_shape_settings
+from minimal_hand_ros.settings.shape import MAX_CALIBRATION_FRAMES, ShapeSettings, load_shape_settings
 from minimal_hand_ros.settings.tracker import TrackerSettings, load_tracker_settings
 from minimal_hand_ros.settings.viewer import ViewerSettings, load_viewer_settings
 
 __all__ = [
     'DEFAULT_FRAME',
     'DEPTH_MODES',
+    'MAX_CALIBRATION_FRAMES',
     'TRANSPORTS',
     'CameraSettings',
     'DepthSettings',

@@ -8,6 +8,9 @@ from minimal_hand_core.shape import SHAPE_METHODS
 from minimal_hand_ros.parameters import ParameterLoader
 from minimal_hand_ros.settings.common import load_hand_length, load_model, load_side, load_threads
 
+MAX_CALIBRATION_FRAMES = 10000
+"""Pictures; room for all that are wanted is made when a calibration begins."""
+
 
 @dataclass(frozen=True)
 class ShapeSettings:
@@ -45,7 +48,7 @@ def load_shape(load: ParameterLoader, side: str, model: str, hand_length: float,
             may_be_empty=False,
         ),
         calibration_frames=load.integer(
-            'calibration_frames', 60, 1, 10000, 'pictures per calibration unless asked', live=True
+            'calibration_frames', 60, 1, MAX_CALIBRATION_FRAMES, 'pictures per calibration unless asked', live=True
         ),
         calibration_timeout=load.number(
             'calibration_timeout', 15.0, 0.1, 600.0, 'seconds per calibration unless asked', live=True

@@ -46,8 +46,11 @@ def pytest_runtest_logfinish() -> None:
     A context that is shut down keeps its participant as long as a cycle of references holds it. Participants that end
     while another one starts take, one time in fifty, each other's shared-memory port: the new one then never meets
     anybody.
+
+    What is left is frozen again, as a node that is cleaned up unfreezes all.
     """
     gc.collect()
+    gc.freeze()
 
 
 class NodeProcess:
@@ -61,6 +64,7 @@ class NodeProcess:
             command += ['-r', f'{name}:={value}']
         self.name = module
         self.lines: list[str] = []
+        self._ended_by_test = False
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
@@ -93,20 +97,30 @@ class NodeProcess:
         return next((line for line in self.lines if re.search(pattern, line)), None)
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        """Exit code, once the process has ended by itself."""
+        """Exit code, once the process has ended by itself; what to make of it is then the test's business."""
         code = self.process.wait(timeout)
+        self._ended_by_test = True
         self._reader.join(timeout)
         return code
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Ask the process to end; returns its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(how)
+        self.interrupt(how)
         try:
             return self.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f'{self.name} did not end after {how.name}:\n{self.output}') from None
+
+    def interrupt(self, how: signal.Signals = signal.SIGINT) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+
+    def close(self) -> None:
+        """End the process, unless the test has seen to that; fails when it does not end well."""
+        if not self._ended_by_test:
+            code = self.stop()
+            assert code == 0 and 'Traceback' not in self.output, f'{self.name} ended with {code}:\n{self.output}'
 
 
 @pytest.fixture
@@ -123,14 +137,10 @@ def start_node() -> Iterator[Callable[..., NodeProcess]]:
 
     yield start
     for node in running:
-        if node.process.poll() is None:
-            node.process.send_signal(signal.SIGINT)
-    for node in running:
-        try:
-            node.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            node.process.kill()
-            node.wait()
+        node.interrupt()
+    with contextlib.ExitStack() as closing:
+        for node in running:
+            closing.callback(node.close)
 
 
 @pytest.fixture
@@ -165,35 +175,58 @@ class NodeHere:
         rclpy.init(args=[], context=self._context)
         overrides = [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
         self.node = create(context=self._context, namespace=namespace, parameter_overrides=overrides)
+        self._failure: BaseException | None = None
+        self._errors: list[str] = []
+        self._listen_to_errors()
         self.node.begin()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._stop: Future = Future()
-        self._thread = threading.Thread(
-            target=self._executor.spin_until_future_complete, args=[self._stop], daemon=True
-        )
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
+    def _listen_to_errors(self) -> None:
+        log = self.node.get_logger()
+        write = log.error
+
+        def error(message: str) -> bool:
+            self._errors.append(message)
+            return write(message)
+
+        log.error = error
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin_until_future_complete(self._stop)
+        except BaseException as error:
+            self._failure = error
+
     def close(self) -> None:
+        """End the node; fails when a callback ended it before, or the work could not be stopped."""
         self._stop.set_result(None)
         self._thread.join(PATIENCE)
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
+        if self._failure is not None:
+            raise self._failure
+        failed = [line for line in self._errors if line.startswith('stopping failed')]
+        assert not failed, failed[0]
 
 
 @pytest.fixture
 def run_here() -> Iterator[Callable[..., NodeHere]]:
     """run_here(IkNode, {'side': 'left'}) → the node, spinning in the background; all are closed after the test."""
-    running: list[NodeHere] = []
+    with contextlib.ExitStack() as closing:
 
-    def run(create: Callable[..., Any], parameters: dict[str, object] | None = None, namespace: str = '') -> NodeHere:
-        running.append(NodeHere(create, namespace, parameters or {}))
-        return running[-1]
+        def run(
+            create: Callable[..., Any], parameters: dict[str, object] | None = None, namespace: str = ''
+        ) -> NodeHere:
+            node = NodeHere(create, namespace, parameters or {})
+            closing.callback(node.close)
+            return node
 
-    yield run
-    for node in running:
-        node.close()
+        yield run
 
 
 class Inbox:

@@ -123,7 +123,7 @@ def test_a_box_of_another_detector_is_looked_at(run_here: Callable, peer: Any, s
     keypoints = peer.listen(HandKeypoints, 'hand/keypoints')
     diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
     run_here(KeypointNode, {'side': 'right', 'search_windows': 1, **BACKEND})
-    camera, boxes = Camera(peer, picture, k), peer.talk(RegionOfInterest, 'hand/roi')
+    camera, boxes = Camera(peer, picture, k), peer.talk(RegionOfInterest, 'hand/roi', pictures(reliable=False))
     for uv in (here, here, here + (half, 0), here):
         low, size = uv.min(axis=0).astype(int), np.ptp(uv, axis=0).astype(int)
         box = RegionOfInterest(x_offset=int(low[0]), y_offset=int(low[1]), width=int(size[0]), height=int(size[1]))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 import webbrowser
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -118,6 +119,23 @@ def test_a_node_that_dies_is_named_with_its_last_words() -> None:
             group.check()
 
 
+def test_warnings_are_told_while_the_node_writes_more() -> None:
+    lines: deque[str] = deque()
+
+    class Line(str):
+        """Another one is written as this one is looked at."""
+
+        def __contains__(self, part: str) -> bool:
+            lines.append('written meanwhile')
+            return super().__contains__(part)
+
+    lines.append(Line('[WARN] [1.0] [camera_node]: too dark'))
+    group, node = NodeGroup(), FakeNode()
+    node.lines = lines
+    group.nodes.append(node)
+    assert group.warnings() == ['too dark']
+
+
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, '-m', 'minimal_hand_ros.demo', *arguments],
@@ -218,7 +236,7 @@ def test_the_whole_demo_with_its_view_until_ctrl_c(tmp_path: Path, monkeypatch: 
 
 
 class FakeNode:
-    """As much of a NodeProcess as the view looks at."""
+    """As much of a NodeProcess as is looked at."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable
 
@@ -18,9 +19,11 @@ from rendered_truth import header, keypoints, truth  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
-from minimal_hand_core.tracking import DepthError  # noqa: E402
+from minimal_hand_core.tracking import DepthError, NoHand  # noqa: E402
 from minimal_hand_ros.depth_input import depth_from_image  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
+from minimal_hand_ros.messages import keypoints_from_message  # noqa: E402
+from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
 
 LATE = 4
 """Pictures between a depth picture and the one that is too late for it."""
@@ -116,6 +119,25 @@ def test_depth_corrects_a_hand_length_that_is_wrong(start_node: Callable, peer, 
     node.wait_for_line(r'depth picture dropped \(1 so far\): depth picture is 320×240, the colour picture 640×480')
     values = diagnostics.wait_for(lambda m: any('depth dropped: depth picture is' in v.key for v in m.status[0].values))
     assert any(v.key == 'depth' and v.value.startswith('for ') for v in values.status[0].values)
+
+
+def test_with_both_hands_depth_is_taken_once_and_told_of_either(run_here: Callable, peer) -> None:
+    scene = RenderedScene(seed=1, side='left')
+    seen = peer.listen(HandKeypoints, 'left_hand/keypoints')
+    here = run_here(TrackerNode, {'side': 'both', 'depth': 'registered', 'depth_max_age': 10.0, 'backend': 'torch'})
+    found = keypoints_from_message(keypoints(scene, 0))
+    here.node.work._detection.detect = lambda *_: {'right': NoHand(found.stamp, 0.1), 'left': found}
+    pictures, depths = peer.talk(Image, 'image_raw'), peer.talk(Image, 'depth/image_raw')
+    assert depths.get_subscription_count() == 1
+    picture = image_message(header(0), np.zeros((*scene.size, 3), np.uint8))
+    number = 0
+    while not re.fullmatch(r'for [1-9]\d* of \d+ pictures', told := here.node.work.report().values['depth']):
+        number += 1
+        assert number < 500, told
+        picture.header = header(number)
+        depths.publish(depth_message(scene, 0))
+        pictures.publish(picture)
+        seen.wait_for(lambda m, number=number: m.header == header(number))
 
 
 def test_the_tracker_measures_the_hand_length_with_depth(start_node: Callable, peer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.recording import RecordingWriter  # noqa: E402
+from minimal_hand_ros import pictures as picture_input  # noqa: E402
+from minimal_hand_ros import pose_stage  # noqa: E402
 from minimal_hand_ros.camera_node import CameraNode  # noqa: E402
 from minimal_hand_ros.ik_node import IkNode  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
@@ -37,6 +40,7 @@ from minimal_hand_ros.recorder_node import RecorderNode  # noqa: E402
 from minimal_hand_ros.replay_node import ReplayNode  # noqa: E402
 from minimal_hand_ros.retarget_node import RetargetNode  # noqa: E402
 from minimal_hand_ros.shape_server import ShapeServer  # noqa: E402
+from minimal_hand_ros.stamps import to_nanoseconds  # noqa: E402
 from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
 from minimal_hand_ros.viewer_node import ViewerNode  # noqa: E402
 
@@ -135,6 +139,15 @@ def test_every_node_goes_up_and_down(run_here: Callable, peer, recording: Path, 
     assert not [topic for topic in topics if 'hand/' in topic or 'image' in topic or topic == '/tf'], topics
 
 
+def test_a_first_work_that_was_frozen_is_freed_too(run_here: Callable, peer) -> None:
+    here = run_here(IkNode, {})
+    gc.freeze()  # as run_node does
+    manager, work = Manager(peer, 'ik_node'), weakref.ref(here.node.work)
+    assert manager.change(DEACTIVATE) and manager.change(CLEANUP)
+    gc.collect()
+    assert work() is None, 'what was loaded is still in memory'
+
+
 @pytest.mark.parametrize('name', ['camera_node', 'tracker'])
 def test_a_node_starts_by_itself_unless_told_otherwise(run_here: Callable, peer, name: str) -> None:
     run_here(NODES[name], options(name))
@@ -217,6 +230,34 @@ def test_the_end_of_a_source_deactivates_a_managed_camera(run_here: Callable, pe
     assert manager.change(CONFIGURE)
 
 
+class Clock:
+    """Stands in for the module `time`; goes on as the test says."""
+
+    perf_counter = staticmethod(time.perf_counter)
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def monotonic_ns(self) -> int:
+        return round(self.now * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What the age of the last picture is told by."""
+    clock = Clock()
+    for module in (picture_input, pose_stage):
+        monkeypatch.setattr(module, 'time', clock)
+    return clock
+
+
+def seconds_between(first, last) -> float:
+    return (to_nanoseconds(last.header.stamp) - to_nanoseconds(first.header.stamp)) / 1e9
+
+
 def wait_for_listener(publisher: Publisher, manager: Manager) -> None:
     """Wait until a publisher has heard of a subscription."""
     while publisher.get_subscription_count() == 0:
@@ -244,13 +285,16 @@ class Hand:
         return self.poses.wait_for(lambda pose: pose.header == header(self._number))
 
 
-def test_a_deactivated_node_says_that_the_hand_is_gone_and_nothing_more(run_here: Callable, peer) -> None:
-    hand = Hand(run_here, peer)
+def test_a_deactivated_node_says_that_the_hand_is_gone_and_nothing_more(run_here: Callable, peer, clock) -> None:
+    hand = Hand(run_here, peer, lost_timeout=60.0)
     manager = Manager(peer, 'ik_node')
-    assert hand.show().valid
+    before = hand.show()
+    assert before.valid
     hand.markers.wait_for()
+    clock.now += 0.125
     assert manager.change(DEACTIVATE)
     lost = hand.poses.wait_for(lambda pose: not pose.valid)
+    assert seconds_between(before, lost) == 0.125
     assert lost.side == 'right' and lost.header.frame_id == header(0).frame_id
     hand.markers.wait_for(lambda m: all(marker.action == Marker.DELETE for marker in m.markers))
     hand._send.publish(keypoints(hand.scene, 50))
@@ -263,14 +307,25 @@ def test_a_deactivated_node_says_that_the_hand_is_gone_and_nothing_more(run_here
     assert header(50).stamp not in stamps
 
 
-def test_a_camera_that_stops_is_noticed(run_here: Callable, peer) -> None:
-    hand = Hand(run_here, peer, input_timeout=0.3)
+def test_a_camera_that_stops_is_noticed(run_here: Callable, peer, clock) -> None:
+    hand = Hand(run_here, peer, input_timeout=4.0)
     before = hand.show()
     assert before.valid
+    clock.now += 4.5
     lost = hand.poses.wait_for(lambda pose: not pose.valid)
-    assert lost.header.stamp.sec >= before.header.stamp.sec and lost.header.frame_id == before.header.frame_id
+    assert seconds_between(before, lost) == 4.5 and lost.header.frame_id == before.header.frame_id
     hand.poses.clear()
     assert hand.show().valid, 'it does not come back'
+
+
+def test_keypoints_of_no_picture_say_nothing_of_the_camera(run_here: Callable, peer) -> None:
+    hand = Hand(run_here, peer)
+    assert hand.show().metric
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    hand._send.publish(HandKeypoints(header=header(20), side='right'))
+    values = ('keypoints received', '2')
+    told = diagnostics.wait_for(lambda m: values in [(value.key, value.value) for value in m.status[0].values])
+    assert 'not calibrated' not in told.status[0].message
 
 
 def test_a_calibration_under_way_ends_with_the_node(run_here: Callable, peer) -> None:
@@ -295,7 +350,7 @@ def test_a_calibration_under_way_ends_with_the_node(run_here: Callable, peer) ->
     assert manager.state == State.PRIMARY_STATE_FINALIZED
 
 
-def test_enable(run_here: Callable, peer) -> None:
+def test_enable(run_here: Callable, peer, clock) -> None:
     found = peer.listen(HandKeypoints, 'hand/keypoints', RESULTS)
     poses = peer.listen(HandPose, 'hand/pose', RESULTS)
     shapes = peer.listen(HandShape, 'hand/shape', LATCHED)
@@ -313,12 +368,14 @@ def test_enable(run_here: Callable, peer) -> None:
             break
     assert poses.wait_for(lambda m: m.valid)
 
+    clock.now += 2.5
     answer = peer.call(SetBool, 'enable', SetBool.Request(data=False))
     assert answer.success and answer.message == 'disabled'
     assert peer.call(SetBool, 'enable', SetBool.Request(data=False)).message == 'already disabled'
     gone = found.wait_for(lambda m: m.header.stamp.sec and not m.valid and m.score == 0)
-    assert gone.header.frame_id == header(0).frame_id
-    poses.wait_for(lambda m: not m.valid)
+    assert gone.header.frame_id == header(0).frame_id and (gone.width, gone.height) == (640, 480)
+    lost = poses.wait_for(lambda m: not m.valid and m.header == gone.header)
+    assert to_nanoseconds(lost.header.stamp) - to_nanoseconds(header(number).stamp) == 2_500_000_000
     found.clear()
     poses.clear()
     show(100)

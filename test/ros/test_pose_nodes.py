@@ -238,6 +238,10 @@ def test_calibration_without_a_hand_gives_up(start_node: Callable, peer) -> None
     assert 'only 0 of 5' in response.message
     refused = peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=5, timeout=0.3, hand_length=9.0))
     assert not refused.success and 'hand_length' in refused.message and '9.0' in refused.message
+    for frames in (10_001, 2**32 - 1):
+        refused = peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=frames, timeout=0.3))
+        assert not refused.success
+        assert refused.message == f'frames: expected pictures, up to 10000, or 0 for the default, found {frames}'
 
 
 def test_ctrl_c_does_not_wait_for_a_calibration(start_node: Callable, peer) -> None:

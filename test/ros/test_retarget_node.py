@@ -26,6 +26,7 @@ from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES  # noqa: E402
 from minimal_hand_core.pose import ANGLE_NAMES  # noqa: E402
 from minimal_hand_core.robots import AnglesToObservation  # noqa: E402
 from minimal_hand_core.robots.hand_urdf import joint_names  # noqa: E402
+from minimal_hand_ros import retarget_node  # noqa: E402
 from minimal_hand_ros.messages import joint_message  # noqa: E402
 from minimal_hand_ros.qos import LATCHED  # noqa: E402
 from minimal_hand_ros.retarget_node import RetargetNode, main  # noqa: E402
@@ -215,11 +216,20 @@ def test_keypoints_drive_a_hand(run_here: Callable, peer, method: str) -> None:
     assert moved['thumb_joint_0'] > 0.02
 
 
-def test_it_starts_where_the_robot_is(run_here: Callable, peer) -> None:
+UNKNOWN = 'robot/joint_states has not told in the last 1 s where the robot is'
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feedback of a minute ago is good, on machines that stand still for a while."""
+    monkeypatch.setattr(retarget_node, 'FEEDBACK_TIMEOUT', 60.0)
+
+
+def test_it_starts_where_the_robot_is(run_here: Callable, peer, patient) -> None:
     robot = Teleoperation(run_here, peer, feedback=True)
     robot.listen_to_me()
     refused = robot.enable()
-    assert not refused.success and refused.message == 'robot/joint_states has not told yet where the robot is'
+    assert not refused.success and refused.message == UNKNOWN
     found = peer.talk(JointState, 'robot/joint_states')
     found.publish(JointState(name=['other'], position=[0.0]))
     robot.wait_for_drop("robot: joint states lack 'finger_joint'")
@@ -233,6 +243,58 @@ def test_it_starts_where_the_robot_is(run_here: Callable, peer) -> None:
     robot.wait_for_position(lambda position: position == OPEN)
     assert robot.commands.messages[0].position[0] == 0.013
     check_speed(robot.commanded())
+
+    # stopped by somebody else meanwhile: it goes on from there, not from where it was sent
+    found.publish(JointState(name=['finger_joint'], position=[0.03]))
+    while robot.node.work._robot_found() != [0.03]:
+        robot.enable()  # a round trip, in which it may get there
+    robot.enable(False)
+    robot.enable()
+    robot.pinch(0.2)
+    robot.wait_for_position(lambda position: position == 0.03)
+
+
+def test_a_robot_that_may_have_been_moved_is_not_moved(
+    run_here: Callable, peer, patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = Teleoperation(run_here, peer, feedback=True)
+    robot.listen_to_me()
+    found = peer.talk(JointState, 'robot/joint_states')
+
+    def tell(position: float) -> None:
+        found.publish(JointState(name=['finger_joint'], position=[position]))
+
+    def enable() -> None:
+        tell(0.013)
+        while not robot.enable().success:  # the message may still be under way
+            pass
+
+    # outside its limits: who knows where it comes back
+    enable()
+    tell(0.2)
+    robot.wait_for_drop("joint 'finger_joint' is at 0.2")
+    refused = robot.enable()
+    assert not refused.success and refused.message == UNKNOWN
+    # nor after it was enabled, before it moves
+    robot.pinch(0.2)
+    robot.wait_for_drop(UNKNOWN)
+    # what others tell on the same topic changes nothing
+    enable()
+    found.publish(JointState(name=['other'], position=[0.0]))
+    robot.wait_for_drop("robot: joint states lack 'finger_joint'")
+    assert robot.enable().success
+    # a driver that died
+    with monkeypatch.context() as patch:
+        patch.setattr(retarget_node, 'FEEDBACK_TIMEOUT', -1.0)
+        assert not robot.enable().success
+        robot.pinch(0.2)
+        robot.wait_for_hands(2)
+    assert not robot.commands.messages
+    # a deactivation, for however long
+    enable()
+    for number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        assert peer.call(ChangeState, '/retarget/change_state', transition(number)).success
+    assert not robot.enable().success
 
 
 def test_a_deactivated_node_moves_nothing_until_it_is_enabled_again(run_here: Callable, peer) -> None:

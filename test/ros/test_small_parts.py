@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 
 from minimal_hand_ros import backlog, qos, stamps  # noqa: E402
-from minimal_hand_ros.drops import DropCounter  # noqa: E402
+from minimal_hand_ros.drops import MAX_REASONS, OTHERS, DropCounter  # noqa: E402
 
 
 @pytest.mark.parametrize('nanoseconds', [0, 1, 999_999_999, 1_000_000_000, 1_763_841_600_123_456_789])
@@ -50,3 +50,14 @@ def test_drops_are_all_counted_and_seldom_told() -> None:
     now = 6.0
     assert drops.drop('too short') == 'picture dropped (4 so far): too short'
     assert drops.count == 4
+
+
+def test_drops_whose_reasons_all_differ_are_seldom_told_too() -> None:
+    now = 0.0
+    drops = DropCounter('picture', period=5.0, clock=lambda: now)
+    told = [line for i in range(1000) if (line := drops.drop(f'step {i}')) is not None]
+    assert told == [f'picture dropped ({i + 1} so far): step {i}' for i in range(MAX_REASONS + 1)]
+    assert drops.count == 1000 and drops.reasons[OTHERS] == 1000 - MAX_REASONS
+    now = 5.0
+    assert drops.drop('step 1000') == 'picture dropped (1001 so far): step 1000'
+    assert drops.drop('step 1001') is None and drops.drop('step 3') is not None

@@ -161,6 +161,23 @@ def test_pictures_are_taken_as_somebody_sends_them(view: Callable, peer, compres
     assert shown.shape == (480, 640, 3) and abs(shown.astype(int) - picture).max() < 8
 
 
+def test_intrinsics_of_pictures_of_unknown_size_are_left_out(view: Callable, peer) -> None:
+    seen = view()
+    found = peer.talk(HandKeypoints, 'hand/keypoints', RESULTS)
+    camera = peer.talk(CompressedImage, 'image_raw/compressed', pictures(reliable=True), listeners=0)
+    message = keypoints(RenderedScene(seed=1), 0)
+    picture = compressed_message(header(0), np.zeros((480, 640, 3), np.uint8))
+
+    def send() -> None:
+        found.publish(message)
+        camera.publish(picture)
+
+    seen.drawn(lambda hands: any(camera is not None for camera, _ in seen.cameras.messages), send)
+    message.width = message.height = 0
+    seen.cameras.clear()
+    seen.drawn(lambda hands: any(camera is None for camera, _ in seen.cameras.messages), send)
+
+
 def test_it_listens_while_somebody_looks_and_only_then(view: Callable, peer, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = pose(RenderedScene(seed=1), 0)
     poses = peer.talk(HandPose, 'hand/pose', RESULTS, listeners=0)
