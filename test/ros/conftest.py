@@ -265,6 +265,12 @@ class Inbox:
             assert done, f'{len(self.messages)} of {count} messages on {self.topic} in {timeout:g} s'
             return list(self.messages)
 
+    def wait_until(self, enough: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
+        """Returns once enough(), which is asked after each message here, and may look at other topics as well."""
+        with self._changed:
+            done = self._changed.wait_for(enough, timeout)
+        assert done, f'{what}: not in {timeout:g} s, with {len(self.messages)} messages on {self.topic}'
+
 
 class Peer:
     """A node of the test, spinning in the background."""
