@@ -24,6 +24,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
+from minimal_hand_ros.large_pictures import large_pictures
 
 PACKAGE = 'minimal_hand_ros'
 
@@ -45,6 +46,7 @@ ARGUMENTS = (
     ('backend', '', "inference engine: 'auto' or its name"),
     ('transport', '', "'raw' or 'compressed' pictures; 'auto' = compressed where nothing else is sent"),
     ('reliability', '', "of the picture subscription: 'reliable', 'best_effort', or 'auto', as the publishers offer"),
+    ('rectified', '', "'true' = pictures are rectified, as those of image_rect: of camera_info p counts, not k and d"),
     ('hand_length', '', "metres from the wrist to the middle finger's base; 0 = that of the hand model"),
     ('shape_method', '', "how the shape is found from bone lengths: 'lm', 'pso' or 'network'"),
     ('shape_weights', '', "of shape_method:=network: 'default' (open hand) or the path of a file of train_shape"),
@@ -69,8 +71,8 @@ ARGUMENTS = (
 # executable: the launch arguments that are its parameters
 CAMERA = {'camera_node': ('source', 'side', 'model', 'camera_info')}
 SEPARATE = {
-    'keypoint_node': ('side', 'mirrored', 'weights', 'backend', 'transport', 'reliability'),
-    'shape_server': ('side', 'model', 'hand_length', 'shape_method', 'shape_weights'),
+    'keypoint_node': ('side', 'mirrored', 'weights', 'backend', 'transport', 'reliability', 'rectified'),
+    'shape_server': ('side', 'mirrored', 'model', 'depth', 'hand_length', 'shape_method', 'shape_weights'),
     'ik_node': ('side', 'mirrored', 'model', 'depth', 'pose_method', 'pose_weights'),
 }
 COMPOSED = {
@@ -82,6 +84,7 @@ COMPOSED = {
         'backend',
         'transport',
         'reliability',
+        'rectified',
         'depth',
         'hand_length',
         'shape_method',
@@ -100,7 +103,7 @@ PARAMETERS = {
     'retarget': 'config',
 }
 NUMBERS = ('hand_length',)
-FLAGS = ('mirrored', 'autostart', 'use_sim_time')
+FLAGS = ('mirrored', 'rectified', 'autostart', 'use_sim_time')
 # what every node is told
 COMMON = ('autostart', 'use_sim_time')
 # nodes that are for one hand each, and what carries a hand's name when there are two of them
@@ -152,7 +155,7 @@ def start_nodes(context) -> list[Node]:
                 parameters['side'] = typed('side', 'right')
             parameters['frame_id'] = typed('frame_id', given['camera_frame'])
             # without a larger segment best-effort subscribers lose raw pictures; see the file
-            environment = {'FASTDDS_DEFAULT_PROFILES_FILE': str(share / 'config' / 'fastdds_large_images.xml')}
+            environment = large_pictures(share / 'config' / 'fastdds_large_images.xml')
         nodes.append(
             Node(
                 package=PACKAGE,

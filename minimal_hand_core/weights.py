@@ -64,7 +64,7 @@ class WeightsFormat:
         """`path`, or the weights that come with this package for 'default', after their SHA-256 was compared with
         weights.json."""
         if str(path) != 'default':
-            return Path(path)
+            return Path(path).expanduser()
         path = ASSETS / self.default
         if not path.is_file():
             raise self.error(

@@ -50,6 +50,9 @@ class CameraWork(Work[CameraSettings]):
         self._settings = settings
         limit_threads(settings.threads)
         self._calibration = load_calibration(settings.camera_info) if settings.camera_info else None
+        if settings.source == 'rendered' and self._calibration is not None:
+            self._calibration = None
+            node.get_logger().warning('camera_info is not used: the rendered hand has a camera of its own')
         self._source = open_source(
             settings.source,
             loop=settings.loop,
@@ -61,7 +64,7 @@ class CameraWork(Work[CameraSettings]):
         )
         self._assumed: dict[tuple[int, int], CameraModel | None] = {}
         self._last_info: tuple[tuple[CameraModel | None, int, int], CameraInfo] | None = None
-        self._drops = DropCounter('picture')
+        self._drops = DropCounter('picture', node.get_logger().warning)
         self._statistics = Statistics()
         publisher = node.configured.publisher
         self._pictures = publisher(Image, 'image_raw', qos.pictures(reliable=True, depth=DEPTH))
@@ -97,9 +100,7 @@ class CameraWork(Work[CameraSettings]):
         except PictureError as error:
             self._statistics.arrived()
             self._statistics.dropped()
-            line = self._drops.drop(error)
-            if line is not None:
-                self._node.get_logger().warning(line)
+            self._drops.drop(error)
             return
         except SourceError as error:
             self._node.finish(error)
@@ -142,16 +143,16 @@ class CameraWork(Work[CameraSettings]):
         return info
 
     def _camera(self, width: int, height: int) -> CameraModel | None:
-        """The source's own intrinsics, else the calibration file's, else the assumed field of view.
+        """The calibration file's intrinsics, else the source's own, else the assumed field of view.
 
         Raises:
             CameraError: the calibration file is for pictures of another size.
         """
-        if self._source.camera is not None:
-            return self._source.camera
         if self._calibration is not None:
             self._calibration.check_size(width, height)
             return self._calibration
+        if self._source.camera is not None:
+            return self._source.camera
         if (width, height) not in self._assumed:
             fov = self._settings.horizontal_fov
             self._assumed[width, height] = camera_from_field_of_view(width, height, fov) if fov else None

@@ -1,7 +1,7 @@
 """Receiving depth pictures that are registered to the colour pictures.
 
-A component for nodes that end in a pose (ik_node and tracker). It subscribes `depth/image_raw`, keeps the last few
-messages, and decodes the one nearest to a colour picture when it is asked for; bad ones are counted and named.
+A component for nodes that place a hand (shape_server, ik_node and tracker). It subscribes `depth/image_raw`, keeps the
+last few messages, and decodes the one nearest to a colour picture when it is asked for; bad ones are counted and named.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DepthInput:
         self._messages: deque[Image] = deque(maxlen=_REMEMBERED)
         self._subscription: Subscription | None = None
         self._reliable = True
-        self._drops = DropCounter('depth picture')
+        self._drops = DropCounter('depth picture', node.get_logger().warning)
         self._asked = self._found = 0
 
     def start(self) -> None:
@@ -79,9 +79,7 @@ class DepthInput:
                 depth.check_size(*size)
         except DepthError as error:
             self._messages.remove(message)
-            line = self._drops.drop(error)
-            if line is not None:
-                self._node.get_logger().warning(line)
+            self._drops.drop(error)
             return None
         self._found += 1
         return depth

@@ -46,7 +46,7 @@ class DetectionStage:
             for each in self._detector.sides
         }
         self._debug = DebugOutput(node)
-        self._box_drops = DropCounter('hand/roi')
+        self._box_drops = DropCounter('hand/roi', node.get_logger().warning)
         self._size = (0, 0)
         self._camera: CameraModel | None = None
 
@@ -120,6 +120,4 @@ class DetectionStage:
         try:
             self._detector.suggest(box_crop(box.x_offset, box.y_offset, box.width, box.height))
         except ValueError as error:
-            line = self._box_drops.drop(error)
-            if line is not None:
-                self._node.get_logger().warning(line)
+            self._box_drops.drop(error)

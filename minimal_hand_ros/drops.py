@@ -12,13 +12,14 @@ OTHERS = 'other reasons'
 
 
 class DropCounter:
-    """Counts dropped inputs and decides which of them are worth a line in the log.
+    """Counts dropped inputs, and names those in the log that are worth a line.
 
     A reason is reported when it is new and then at most once per `period` seconds, those that are counted together as
     one; the count is always exact.
 
     Args:
         what: what is dropped, e.g. 'picture'.
+        warn: takes the lines, such as a logger's `warning`.
         period: seconds.
         clock: seconds that only go up.
 
@@ -26,8 +27,15 @@ class DropCounter:
         reasons: how often each was given.
     """
 
-    def __init__(self, what: str, period: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        what: str,
+        warn: Callable[[str], object],
+        period: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.what = what
+        self._warn = warn
         self._period = period
         self._clock = clock
         self._reported: dict[str, float] = {}
@@ -38,12 +46,12 @@ class DropCounter:
         """How many were dropped."""
         return sum(self.reasons.values())
 
-    def drop(self, reason: object) -> str | None:
-        """Count one; returns the line to log, or None when this reason was reported a moment ago."""
+    def drop(self, reason: object) -> None:
+        """Count one, and report it unless the same was reported a moment ago."""
         now, text = self._clock(), ' '.join(str(reason).split())
         name = text if text in self.reasons or len(self.reasons) < MAX_REASONS else OTHERS
         self.reasons[name] += 1
         if now - self._reported.get(name, -self._period) < self._period:
-            return None
+            return
         self._reported[name] = now
-        return f'{self.what} dropped ({self.count} so far): {text}'
+        self._warn(f'{self.what} dropped ({self.count} so far): {text}')

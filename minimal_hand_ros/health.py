@@ -4,7 +4,8 @@ Rules, the first that holds:
     STALE  no input yet, or none for STALE_AFTER seconds (a picture source that is off is not this node's fault)
     ERROR  at least half of the inputs of the last seconds had to be dropped
     WARN   some inputs of the last seconds had to be dropped
-    WARN   the camera is not calibrated, or an inference engine failed and another one took its place
+    WARN   the camera is not calibrated, its pictures have no times, or an inference engine failed and another one took
+           its place
     WARN   the node is at work for BUSY of the time: inputs are passed over, or soon will be
     OK     otherwise, and always while the node is disabled
 """
@@ -21,6 +22,7 @@ STALE_AFTER = 2.0
 BUSY = 0.9
 """Share of the time."""
 NOT_CALIBRATED = 'the camera is not calibrated: no metric poses, no TF'
+NO_TIME = 'pictures have the stamp of the one before: hands are not steadied, set header.stamp'
 
 
 class Level(IntEnum):

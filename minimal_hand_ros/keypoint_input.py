@@ -28,7 +28,7 @@ class KeypointInput:
 
     def __init__(self, node: ManagedNode, stage: str, on_keypoints: Callable[[HandKeypoints], None]) -> None:
         self._node, self._stage, self._on_keypoints = node, stage, on_keypoints
-        self._drops = DropCounter('message')
+        self._drops = DropCounter('message', node.get_logger().warning)
         self._statistics = Statistics()
         self._backlog = Backlog()
         self._subscription: Subscription | None = None
@@ -44,9 +44,7 @@ class KeypointInput:
     def drop(self, error: ValueError) -> None:
         """Count and name a message that cannot be used."""
         self._statistics.dropped()
-        line = self._drops.drop(error)
-        if line is not None:
-            self._node.get_logger().warning(line)
+        self._drops.drop(error)
 
     def report(self, state: str, warnings: list[str] | None = None, values: Mapping[str, str] | None = None) -> Report:
         """How things are; `state` is what the node is doing when all is well, `values` are more figures by name."""

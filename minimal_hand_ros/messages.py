@@ -32,12 +32,19 @@ from minimal_hand_ros.srv import CalibrateShape
 from minimal_hand_ros.stamps import to_seconds
 
 
-def camera_from_info(message: CameraInfo) -> CameraModel | None:
+def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraModel | None:
     """Intrinsics of a camera info; None when it says that the camera is not calibrated (k all zero).
+
+    Args:
+        message: of the camera.
+        rectified: those of its pictures after rectification: the left three columns of p, and no distortion.
 
     Raises:
         CameraError: values that no camera has.
     """
+    if rectified:
+        k = np.reshape(message.p, (3, 4))[:, :3]
+        return CameraModel.from_info(message.width, message.height, k.reshape(-1))
     return CameraModel.from_info(message.width, message.height, message.k, message.d, message.distortion_model)
 
 

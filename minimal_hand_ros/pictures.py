@@ -40,7 +40,7 @@ class PictureInput:
 
     Args:
         node: the node that subscribes.
-        settings: transport and reliability.
+        settings: transport, reliability, and whether pictures are rectified.
         on_picture: called with the header, the (H, W, 3) BGR picture and its camera (None = not known) of every good
             picture; returns the score and the seconds per stage. PictureError and CameraError that it raises count as
             drops too.
@@ -60,9 +60,10 @@ class PictureInput:
         self._topic = ''
         self._statistics = Statistics()
         self._backlog = Backlog()
-        self._drops = DropCounter('picture')
-        self._info_drops = DropCounter('camera info')
+        self._drops = DropCounter('picture', node.get_logger().warning)
+        self._info_drops = DropCounter('camera info', node.get_logger().warning)
         self._calibrated = False
+        self._repeats = 0
         self._last: Header | None = None
         self._arrival = 0.0
         self.enabled = True
@@ -100,6 +101,8 @@ class PictureInput:
         summary = self._statistics.summary(self._drops.reasons + self._info_drops.reasons)
         if self._last is not None and not self._calibrated:
             warnings = [health.NOT_CALIBRATED, *warnings]
+        if self._repeats > 1:
+            warnings = [health.NO_TIME, *warnings]
         level, message = health.judge(summary, 'pictures', state, enabled=self.enabled, warnings=warnings)
         delivery = qos.name_of(qos.pictures(self._reliable).reliability)
         return Report(
@@ -146,9 +149,9 @@ class PictureInput:
 
     def _take_info(self, message: CameraInfo) -> None:
         try:
-            camera = camera_from_info(message)
+            camera = camera_from_info(message, rectified=self._settings.rectified)
         except CameraError as error:
-            self._report(self._info_drops.drop(error))
+            self._info_drops.drop(error)
             return
         stamp = to_nanoseconds(message.header.stamp)
         self._infos.pop(stamp, None)
@@ -177,6 +180,8 @@ class PictureInput:
             message, passed = self._backlog.choose(message, self._subscription)
         self._statistics.arrived(passed)
         header = message.header
+        same = self._last is not None and header.stamp == self._last.stamp
+        self._repeats = self._repeats + 1 if same else 0
         self._last, self._arrival = header, time.monotonic()
         try:
             picture = decode(message)
@@ -186,7 +191,7 @@ class PictureInput:
             score, stages = self._on_picture(header, picture, camera)
         except (PictureError, CameraError) as error:
             self._statistics.dropped()
-            self._report(self._drops.drop(error))
+            self._drops.drop(error)
             return
         spent = time.perf_counter() - start
         self._backlog.worked(spent)
@@ -212,7 +217,3 @@ class PictureInput:
                 self._node.get_logger().warning(f'camera info not used: {error}')
             return None
         return camera
-
-    def _report(self, line: str | None) -> None:
-        if line is not None:
-            self._node.get_logger().warning(line)

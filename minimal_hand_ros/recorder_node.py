@@ -113,7 +113,7 @@ class RecorderWork(Work[RecorderSettings]):
         return Report(level, message, values | health.values(summary, 'messages'))
 
     def _reset(self) -> None:
-        self._drops = DropCounter('message')
+        self._drops = DropCounter('message', self._node.get_logger().warning)
         self._statistics = Statistics()
 
     def _serve(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -122,7 +122,7 @@ class RecorderWork(Work[RecorderSettings]):
 
     def _begin_by_name(self) -> tuple[bool, str]:
         if self._writer is not None:
-            return False, f'already recording {self._writer.path}'
+            return True, f'already recording {self._writer.path}'
         try:
             return True, f'recording {self._begin(_named_by_time(Path(self._settings.folder).expanduser()))}'
         except RecordingError as error:
@@ -133,7 +133,7 @@ class RecorderWork(Work[RecorderSettings]):
     def _end_by_request(self) -> tuple[bool, str]:
         writer = self._writer
         if writer is None:
-            return False, self._failure or 'not recording'
+            return not self._failure, self._failure or 'not recording'
         self._end()
         return (False, self._failure) if self._failure else (True, f'{writer.path}: {writer.messages} messages')
 
@@ -273,9 +273,7 @@ class RecorderWork(Work[RecorderSettings]):
 
     def _drop(self, reason: object) -> None:
         self._statistics.dropped()
-        line = self._drops.drop(reason)
-        if line is not None:
-            self._node.get_logger().warning(line)
+        self._drops.drop(reason)
 
 
 def _file_for(record: str) -> Path:

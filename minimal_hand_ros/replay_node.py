@@ -75,7 +75,7 @@ class ReplayWork(Work[ReplaySettings]):
             self._recording.close()
             raise
         self._schedule = Schedule(self._recording, self._publishers, span, settings.rate)
-        self._drops = DropCounter('message')
+        self._drops = DropCounter('message', node.get_logger().warning)
         self._statistics = Statistics()
         self._paused = settings.paused
         self._waiting = settings.wait_for_subscribers
@@ -206,9 +206,7 @@ class ReplayWork(Work[ReplaySettings]):
 
     def _drop(self, reason: object) -> None:
         self._statistics.dropped()
-        line = self._drops.drop(reason)
-        if line is not None:
-            self._node.get_logger().warning(line)
+        self._drops.drop(reason)
 
     def _moved(self, message: RawMessage) -> bytes:
         """The bytes to publish, with other stamps if that is asked for."""

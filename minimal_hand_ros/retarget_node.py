@@ -77,7 +77,7 @@ class RetargetWork(Work[RetargetSettings]):
         if settings.input == 'joint_states':
             model = load_hand_model(settings.model, settings.side)
             self._observe = AnglesToObservation(model, hand_length=settings.hand_length or None)
-        self._drops = DropCounter('hand')
+        self._drops = DropCounter('hand', node.get_logger().warning)
         self._statistics = Statistics()
         self._state: GuardState | None = None
         self._robot_at: np.ndarray | None = None
@@ -118,7 +118,7 @@ class RetargetWork(Work[RetargetSettings]):
         """How things are."""
         state = (self._state or GuardState.DISABLED).value
         summary = self._statistics.summary(self._drops.reasons)
-        warnings = [_UNKNOWN] if self._settings.feedback and self._robot_found() is None else []
+        warnings = [_UNKNOWN] if self._robot_lost() else []
         level, message = health.judge(summary, 'hands', state, enabled=self._guard.enabled, warnings=warnings)
         return Report(level, message, {'state': state, 'method': self._method, **health.values(summary, 'hands')})
 
@@ -141,11 +141,10 @@ class RetargetWork(Work[RetargetSettings]):
     def _follow(self, observe: Callable[[], HandObservation], seconds: float, score: float | None = None) -> None:
         start = time.perf_counter()
         if self._settings.feedback and self._guard.enabled and not self._guard.moving:
-            found = self._robot_found()
-            if found is None:
+            if self._robot_lost():
                 self._drop(_UNKNOWN)
                 return
-            self._guard.start_at(found)
+            self._guard.start_at(self._robot_at)
         try:
             hand = observe()
             target = self._retargeter.retarget(hand)
@@ -171,12 +170,10 @@ class RetargetWork(Work[RetargetSettings]):
             self._guard.start_at(positions)
             self._robot_at, self._robot_told = positions, time.monotonic()
         except ValueError as error:
-            line = self._drops.drop(f'robot: {error}')
-            if line is not None:
-                self._node.get_logger().warning(line)
+            self._drops.drop(f'robot: {error}')
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        response.success = not (request.data and self._settings.feedback and self._robot_found() is None)
+        response.success = not (request.data and self._robot_lost())
         if response.success:
             self._guard.enable(bool(request.data), time.monotonic())
             response.message = 'enabled' if request.data else 'disabled'
@@ -184,9 +181,10 @@ class RetargetWork(Work[RetargetSettings]):
             response.message = _UNKNOWN
         return response
 
-    def _robot_found(self) -> np.ndarray | None:
-        """(N,) where the robot is; None where it has not told that a moment ago."""
-        return self._robot_at if time.monotonic() - self._robot_told <= FEEDBACK_TIMEOUT else None
+    def _robot_lost(self) -> bool:
+        """Whether the robot has to tell where it is, and has not done so a moment ago."""
+        told = self._robot_at is not None and time.monotonic() - self._robot_told <= FEEDBACK_TIMEOUT
+        return self._settings.feedback and not told
 
     def _command(self) -> None:
         command = self._guard.command(time.monotonic())
@@ -203,9 +201,7 @@ class RetargetWork(Work[RetargetSettings]):
 
     def _drop(self, reason: object) -> None:
         self._statistics.dropped()
-        line = self._drops.drop(reason)
-        if line is not None:
-            self._node.get_logger().warning(line)
+        self._drops.drop(reason)
 
 
 class RetargetNode(ManagedNode[RetargetSettings]):

@@ -92,7 +92,7 @@ class ViewerWork(Work[ViewerSettings]):
         self._picture = NewestPicture(node)
         self._questions = Questions(node)
         self._parameters = {stage: self._remote(stage, owners) for stage, owners in STAGES.items()}
-        self._drops = DropCounter('message')
+        self._drops = DropCounter('message', node.get_logger().warning)
         self._drawing: Timer | None = None
         self._pictured = self._told = -1e9
 
@@ -200,7 +200,7 @@ class ViewerWork(Work[ViewerSettings]):
             state = hand.hand(self._settings.lost_timeout)
             return None if state is None else (state, hand.confidence())
         except ValueError as error:
-            self._drop(error)
+            self._drops.drop(error)
             hand.forget()
             return None
 
@@ -212,7 +212,7 @@ class ViewerWork(Work[ViewerSettings]):
             self._pictured = now
             self.viewer.show_camera(next(iter(self._hands.values())).camera(), picture)
         except (PictureError, ValueError) as error:
-            self._drop(error)
+            self._drops.drop(error)
 
     def _do(self, event: Event) -> None:
         """What the browser asks for."""
@@ -231,16 +231,16 @@ class ViewerWork(Work[ViewerSettings]):
                 CALIBRATION_LIMIT,
             )
         elif isinstance(event, Record):
-            self._switch('record', event.on, panel.show_recording, 'start a recorder')
+            self._switch('record', event.on, panel.show_recording, 'start a recorder', refused=False)
         elif isinstance(event, Enable):
-            self._switch('enable', event.on, panel.show_enabled, 'is the tracker running?')
+            self._switch('enable', event.on, panel.show_enabled, 'is the tracker running?', refused=not event.on)
 
-    def _switch(self, service: str, on: bool, show: Any, hint: str) -> None:
-        """Ask a service of type SetBool, and show what came of it."""
+    def _switch(self, service: str, on: bool, show: Any, hint: str, *, refused: bool) -> None:
+        """Ask a service of type SetBool, and show what came of it; `refused` is how things are when it says no."""
         panel = self.viewer.panel
 
         def answered(response: SetBool.Response) -> None:
-            show(on if response.success else not on)
+            show(on if response.success else refused)
             panel.say(response.message, response.success)
 
         def unanswered(reason: str) -> None:
@@ -248,11 +248,6 @@ class ViewerWork(Work[ViewerSettings]):
             panel.say(f'{reason}: {hint}', False)
 
         self._questions.ask(SetBool, service, SetBool.Request(data=on), answered, unanswered, LIMIT)
-
-    def _drop(self, error: Exception) -> None:
-        line = self._drops.drop(error)
-        if line is not None:
-            self._node.get_logger().warning(line)
 
 
 class ViewerNode(ManagedNode[ViewerSettings]):

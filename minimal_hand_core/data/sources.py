@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from minimal_hand_core.data.synthetic import HandTruth
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
+
+_V4L_TIMEOUT = ('OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT', '2')
+"""Seconds that OpenCV waits for a webcam's picture on Linux: ten unless told, for which a node would stand still."""
 
 
 class SourceError(ValueError):
@@ -211,14 +216,18 @@ class VideoSource:
 
 
 class WebcamSource:
-    """A camera of this machine. `read` waits for the next picture."""
+    """A camera of this machine. `read` waits for the next picture, a second or two for one that does not come."""
 
     rate = 30.0
     camera: CameraModel | None = None
     _PATIENCE = 30
+    """Pictures in a row that may miss; a camera that was unplugged fails at once, as often as it is asked."""
+    _SECONDS = 20.0
+    """How long they may miss; a camera that hangs is waited for each time."""
 
     def __init__(self, index: int) -> None:
         self._index = index
+        os.environ.setdefault(*_V4L_TIMEOUT)
         self._capture = cv2.VideoCapture(index)
         if not self._capture.isOpened():
             self._capture.release()
@@ -226,15 +235,16 @@ class WebcamSource:
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._count = 0
         self._misses = 0
+        self._good = time.monotonic()
 
     def read(self) -> Shot | None:
         done, image = self._capture.read()
         if not done:
             self._misses += 1
-            if self._misses >= self._PATIENCE:
+            if self._misses >= self._PATIENCE or time.monotonic() - self._good > self._SECONDS:
                 raise SourceError(f'source {self._index}: the webcam stopped giving pictures')
             raise PictureError(f'webcam {self._index} gave no picture')
-        self._misses = 0
+        self._misses, self._good = 0, time.monotonic()
         self._count += 1
         return Shot(image, f'webcam {self._index}, picture {self._count}')
 

@@ -52,7 +52,6 @@ def pictures(
         CameraError: intrinsics of another picture size.
     """
     opened = open_source(source, loop=False, side=side)
-    camera = camera or opened.camera
     start, count, number = time.monotonic(), 0, -1
     try:
         while not limit or count < limit:
@@ -67,11 +66,11 @@ def pictures(
             height, width = shot.image.shape[:2]
             live = isinstance(opened, WebcamSource)
             stamp = time.monotonic() - start if live else number / opened.rate
-            if camera is not None:
-                camera.check_size(width, height)
-            yield Picture(
-                stamp, shot.image, camera or camera_from_field_of_view(width, height, FIELD_OF_VIEW), shot.name
-            )
+            known = camera or opened.camera  # of a recording, that of the picture just read
+            if known is not None:
+                known.check_size(width, height)
+            assumed = known or camera_from_field_of_view(width, height, FIELD_OF_VIEW)
+            yield Picture(stamp, shot.image, assumed, shot.name)
             count += 1
     finally:
         opened.close()

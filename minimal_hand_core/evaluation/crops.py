@@ -3,7 +3,7 @@ published figures of this field do; what the tracker does without it is another 
 
 | | `tracker` | `peer` (fact sheet 6.4) |
 | --- | --- | --- |
-| 21 keypoints | centre of their box, 1.5 × its longer side | 2 × it; RHD: 2 × the larger of box and mask |
+| most of 21 keypoints | centre of their box, 1.5 × its longer side | 2 × it; RHD: 2 × the larger of box and mask |
 | DO: five tips | `extent_px` as above; without it as EO | 2 × the box of `extent_px` |
 | EO: five tips | a wide look round them, then 1.5 × the box of what was seen | the picture's middle square |
 | sampling | anti-aliased | anti-aliased (theirs: nearest neighbour but for EO) |
@@ -91,7 +91,8 @@ def followed_look(uv: np.ndarray, crop: Crop) -> Crop:
 
 
 def _tracker(sample: Sample) -> FirstLook:
-    if sample.extent_px is not None or np.isfinite(sample.keypoints_px).all():
+    labelled = np.isfinite(sample.keypoints_px).all(axis=1)
+    if sample.extent_px is not None or labelled.mean() > 0.5:
         return FirstLook(keypoints_crop(extent(sample), CROP_FACTOR))
     points = extent(sample)
     if sample.intrinsics is None or sample.keypoints_m is None:

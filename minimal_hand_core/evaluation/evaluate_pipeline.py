@@ -172,7 +172,7 @@ class _Work:
     def _shapes(self, name: str, predictions: Predictions, stage: ShapeStage) -> Shapes:
         options = self._options
         if options.shapes is not None:
-            shapes = given_shapes(options.shapes, name, predictions, stage.method)
+            shapes = given_shapes(options.shapes, name, predictions, stage.method, self._model)
         elif self._folder is None:
             shapes = stage.run(predictions, self._model)
         else:

@@ -8,6 +8,8 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from minimal_hand_core.cache import cache_folder
@@ -27,6 +29,15 @@ from minimal_hand_core.inference.onnx_model import ONNX, digest, model_facts
 
 FOLDER = 'predictions'
 """In the output folder, or in the user's cache without one."""
+_MODULES = (
+    'evaluation.crops',
+    'tracking.crop',
+    'tracking.track',
+    'tracking.upright',
+    'detnet.decode',
+    'detnet.refiner',
+)
+"""What says where the network looks and how its maps are read: when it changes, so may all predictions."""
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,8 +175,19 @@ def _predictions(
 def predictions_name(origin: Origin, root: str | None) -> str:
     """A file name that differs wherever the predictions would."""
     facts = {**asdict(origin), 'weights': '', 'root': None if root is None else str(Path(root).expanduser().resolve())}
-    text = json.dumps(facts, sort_keys=True)
+    text = json.dumps({**facts, 'code': _code()}, sort_keys=True)
     return f'{origin.dataset}-{origin.split}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.npz'
+
+
+@cache
+def _code() -> str:
+    """The digest of _MODULES."""
+    content = hashlib.sha256()
+    for name in _MODULES:
+        spec = find_spec(f'minimal_hand_core.{name}')
+        assert spec is not None and spec.origin is not None
+        content.update(Path(spec.origin).read_bytes())
+    return content.hexdigest()
 
 
 def finish(report: Report, options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from minimal_hand_core.evaluation.pipeline_stages import PER, ShapeStage
 from minimal_hand_core.evaluation.predictions import Predictions
 from minimal_hand_core.evaluation.report import WIDE
 from minimal_hand_core.hand import HandModel, load_hand_model
+
+_log = logging.getLogger(__name__)
 
 
 def add_shape_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,30 +84,43 @@ def gather_named(options: argparse.Namespace, need_truth: bool = True) -> Iterat
     return named(gather(options, need_truth))
 
 
-def given_shapes(path: Path, name: str, predictions: Predictions, method: str) -> Shapes:
-    """Shapes found earlier, by `fit_shape` or by the peer.
+def given_shapes(path: Path, name: str, predictions: Predictions, method: str, model: HandModel) -> Shapes:
+    """Shapes found earlier, by `fit_shape` or by the peer, whose files do not tell of which hand model they are.
 
     Args:
         path: a file, or a folder with `NAME_METHOD.npz` of fit_shape or the peer's `{set}_shapes.npy` and so on.
         name: of the predictions, see `named`.
         predictions: the hands.
         method: one of SHAPE_METHODS.
+        model: the hand that they will be given to.
 
     Raises:
         PipelineError, PredictionError, ArrayFileError: there is no such file, or it holds no shapes of these hands.
     """
     path = path.expanduser()
-    if path.is_file():
-        return load_shapes(path)
-    ours = path / shapes_name(name, method)
+    if not path.is_file():
+        path = _shapes_in(path, name, predictions, method)
+    shapes = load_shapes(path)
+    if not shapes.recipe:
+        _log.warning(
+            '%s does not say of which hand model its shapes are: taken for those of %s; if they are not, give --model',
+            path,
+            model.name,
+        )
+    return shapes
+
+
+def _shapes_in(folder: Path, name: str, predictions: Predictions, method: str) -> Path:
+    """The file of a folder."""
+    ours = folder / shapes_name(name, method)
     if ours.is_file():
-        return load_shapes(ours)
+        return ours
     dataset = predictions.origin.dataset
-    theirs = shapes_path(path, dataset, method)
+    theirs = shapes_path(folder, dataset, method)
     if not theirs.is_file():
-        raise PipelineError(f'{path} holds neither {ours.name} (of fit_shape) nor {theirs.name} (of the peer)')
-    read_shapes(path, dataset, method, len(predictions))
-    return load_shapes(theirs)
+        raise PipelineError(f'{folder} holds neither {ours.name} (of fit_shape) nor {theirs.name} (of the peer)')
+    read_shapes(folder, dataset, method, len(predictions))
+    return theirs
 
 
 def shapes_name(name: str, method: str) -> str:

@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace) -> Table:
 def _shapes(options: argparse.Namespace, name: str, predictions: Predictions, model: HandModel, folder: Path) -> Shapes:
     method = options.shape_method
     if options.shapes is not None:
-        return given_shapes(options.shapes, name, predictions, method)
+        return given_shapes(options.shapes, name, predictions, method, model)
     return stored_shapes(shape_stage(options, method), predictions, model, folder / shapes_name(name, method))[0]
 
 

@@ -120,7 +120,7 @@ def read_retarget_config(
             link, angle or keypoint there is not, a joint without a speed, or a method without its settings.
         UrdfError: the URDF cannot be read.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     try:
         tree = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError) as error:

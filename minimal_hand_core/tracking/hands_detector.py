@@ -8,7 +8,7 @@ left hand. A hand is of the side that scores higher, and who looks for one side 
 
 The cost of a picture is bounded: one square per hand while all are followed, and one more each now and then, to see
 whether the side still holds; `search_windows` + 2 squares while one is searched; one more for each hand that is being
-lost, and three for a box of another detector.
+lost, and three for a box of another detector, or four where either side is looked for.
 """
 
 from __future__ import annotations
@@ -279,7 +279,9 @@ class HandsDetector:
             center = self._tracks[side].crop.center
             if (np.abs(np.subtract(center, crop.center)) < crop.side / 2).all():
                 return False
-        return self._find(picture, stamp, [self._bounded(picture, crop)], self.sides, results)
+        # As either side, since there may be no second chance.
+        looks = [Look(self._bounded(picture, crop), side) for side in self.sides]
+        return self._find(picture, stamp, looks, self.sides, results)
 
     def _search(
         self, picture: np.ndarray, stamp: float, missing: list[str], results: dict[str, Keypoints | NoHand]
@@ -292,23 +294,23 @@ class HandsDetector:
         windows = [self._places[side][0] for side in missing if side in self._places][:budget]
         if len(windows) < budget:
             windows += self._plan.take(budget - len(windows))
-        if self._find(picture, stamp, windows, missing, results):
+        # As one side in a picture, in turn: as the other one a hand hardly scores.
+        self._searches += 1
+        as_side = missing[self._searches % len(missing)]
+        if self._find(picture, stamp, [Look(window, as_side) for window in windows], missing, results):
             self._plan.restart()
 
     def _find(
         self,
         picture: np.ndarray,
         stamp: float,
-        windows: list[Crop],
+        first: list[Look],
         sides: Sequence[str],
         results: dict[str, Keypoints | NoHand],
     ) -> bool:
-        """Look for one hand of these sides in the windows and follow it; whether there was one."""
-        # One side in a picture, in turn: as the other one a hand hardly scores.
-        self._searches += 1
-        as_side = sides[self._searches % len(sides)]
+        """Look for one hand of these sides in what these first looks show, and follow it; whether there was one."""
         hidden = [track.last.uv for track in self._tracks.values()]
-        candidates = self._looker.look(picture, stamp, [Look(window, as_side) for window in windows], hidden)
+        candidates = self._looker.look(picture, stamp, first, hidden)
         best = max(candidates, key=_score)
 
         def none(score: float) -> bool:

@@ -197,7 +197,8 @@ class PoseEstimator:
         return measure_length(keypoints, shape, camera, self._hand, self.config, depth)
 
     def _forget_if_stale(self, stamp: float) -> None:
-        if self._last_stamp is not None and not 0 <= stamp - self._last_stamp <= self.config.lost_timeout:
+        # Of two hands at one time the filters would give the first: pictures without times would show it for ever.
+        if self._last_stamp is not None and not 0 < stamp - self._last_stamp <= self.config.lost_timeout:
             self._steady.reset()
 
 

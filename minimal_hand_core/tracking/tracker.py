@@ -124,6 +124,10 @@ class HandTracker:
         _reconfigure(self.config, config, self.detector, {self.config.side: self._solver})
         self.config = config
 
+    def suggest(self, crop: Crop) -> None:
+        """Look here in the next picture; see HandsDetector.suggest."""
+        self.detector.suggest(crop)
+
     def track(
         self,
         image: np.ndarray,
@@ -135,7 +139,7 @@ class HandTracker:
 
         Args:
             image: (H, W, 3) BGR or (H, W) grey, uint8.
-            stamp: of the picture, seconds.
+            stamp: of the picture, seconds. A picture with the stamp of the one before is posed by itself, not steadied.
             camera: intrinsics of the picture; without them the hand is relative to its wrist.
             depth: registered to the picture; fixes the range where it shows the hand.
 
@@ -227,7 +231,7 @@ class BothHandsTracker:
 
         Args:
             image: (H, W, 3) BGR or (H, W) grey, uint8.
-            stamp: of the picture, seconds.
+            stamp: of the picture, seconds. A picture with the stamp of the one before is posed by itself, not steadied.
             camera: intrinsics of the picture; without them each hand is relative to its wrist.
             depth: registered to the picture; fixes the range where it shows a hand.
 

@@ -26,6 +26,7 @@ from minimal_hand_ros.demo.records import Figures, Record, figures
 from minimal_hand_ros.demo.report import progress_line, summary_lines
 from minimal_hand_ros.demo.view import View
 from minimal_hand_ros.files import shared_file
+from minimal_hand_ros.large_pictures import large_pictures
 from minimal_hand_ros.run import one_line
 
 START_PATIENCE = 180.0
@@ -122,7 +123,7 @@ def _start(group: NodeGroup, options: argparse.Namespace) -> View | None:
         # photos that have nothing to do with each other: time to find each hand, and none of the last one in it
         camera['hold'] = options.hold
         pose['filter'] = 'one_euro' if options.hold == 1 else 'none'
-    profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(shared_file('config/fastdds_large_images.xml'))}
+    profile = large_pictures(shared_file('config/fastdds_large_images.xml'))
     group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
     if options.composed:
         group.start('tracker', 'minimal_hand_ros.tracker_node', {**measured, **network, **pose})

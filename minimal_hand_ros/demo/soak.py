@@ -33,6 +33,7 @@ from minimal_hand_ros.demo.endurance import Limits, Run, calm_part, judge, part
 from minimal_hand_ros.demo.film import FilmError
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
 from minimal_hand_ros.files import shared_file
+from minimal_hand_ros.large_pictures import large_pictures
 from minimal_hand_ros.msg import HandKeypoints
 from minimal_hand_ros.run import one_line
 from minimal_hand_ros.stamps import to_nanoseconds
@@ -197,7 +198,7 @@ def _seconds(text: str) -> float:
 def _watch(options: argparse.Namespace, video: Path, calibration: Path, hand_length: float) -> Run:
     with NodeGroup() as group:
         camera = {'source': str(video), 'camera_info': str(calibration), 'rate': RATE}
-        profile = {'FASTDDS_DEFAULT_PROFILES_FILE': str(shared_file('config/fastdds_large_images.xml'))}
+        profile = large_pictures(shared_file('config/fastdds_large_images.xml'))
         group.start('camera_node', 'minimal_hand_ros.camera_node', camera, profile)
         tracker = {'backend': options.backend, 'hand_length': hand_length}
         group.start('tracker', 'minimal_hand_ros.tracker_node', tracker)

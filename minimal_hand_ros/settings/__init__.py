@@ -21,7 +21,12 @@ from minimal_hand_ros.settings.recording import (
     load_replay_settings,
 )
 from minimal_hand_ros.settings.retarget import RetargetSettings, load_retarget_settings
-from minimal_hand_ros.settings.shape import MAX_CALIBRATION_FRAMES, ShapeSettings, load_shape_settings
+from minimal_hand_ros.settings.shape import (
+    MAX_CALIBRATION_FRAMES,
+    ShapeServerSettings,
+    ShapeSettings,
+    load_shape_settings,
+)
 from minimal_hand_ros.settings.tracker import TrackerSettings, load_tracker_settings
 from minimal_hand_ros.settings.viewer import ViewerSettings, load_viewer_settings
 
@@ -39,6 +44,7 @@ __all__ = [
     'RecorderSettings',
     'ReplaySettings',
     'RetargetSettings',
+    'ShapeServerSettings',
     'ShapeSettings',
     'TrackerSettings',
     'ViewerSettings',

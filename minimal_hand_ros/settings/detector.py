@@ -16,10 +16,11 @@ TRANSPORTS = ('raw', 'compressed', 'auto')
 
 @dataclass(frozen=True)
 class InputSettings:
-    """How a node receives pictures."""
+    """How a node receives pictures; rectified: whether they are, which their camera info cannot say."""
 
     transport: str
     reliability: str
+    rectified: bool
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def load_input(load: ParameterLoader) -> InputSettings:
             'auto',
             RELIABILITY_CHOICES,
             'of the picture subscription; auto: reliable unless a publisher offers best effort only',
+            live=True,
+        ),
+        load.flag(
+            'rectified',
+            False,
+            'pictures are rectified, such as image_rect: of camera_info p counts, not k and the distortion',
             live=True,
         ),
     )

@@ -75,7 +75,7 @@ def load_pose(load: ParameterLoader, side: str, model: str, hand_length: float, 
         hand_length=hand_length,
         hand_length_sigma=number('hand_length_sigma', 0.0, 1.0, 'relative standard deviation of the hand length'),
         keypoint_sigma=number('keypoint_sigma', 1e-4, 1.0, 'noise of uv, share of the hand in the picture'),
-        keypoint_scale=number('keypoint_scale', 0.5, 2.0, 'size of the hand the network draws, beside the true one'),
+        keypoint_scale=load_keypoint_scale(load),
         xyz_sigma=number('xyz_sigma', 1e-4, 10.0, 'noise of xyz, hand lengths'),
         pose_method=load.choice('pose.method', default.pose_method, POSE_METHODS, 'how rotations are found'),
         pose_limits=load.flag(
@@ -102,6 +102,18 @@ def load_pose(load: ParameterLoader, side: str, model: str, hand_length: float, 
         pose_acceleration=number('pose_acceleration', 1e-6, 1000.0, 'hand lengths/s^1.5, Kalman: unrest at rest'),
         kalman_agility=number('kalman_agility', 0.0, 10.0, 'Kalman: how fast a motion that begins is believed'),
         lost_timeout=number('lost_timeout', 0.0, 60.0, 'seconds without a hand until it counts as lost'),
+    )
+
+
+def load_keypoint_scale(load: ParameterLoader) -> float:
+    """Parameter keypoint_scale of all who place a hand."""
+    return load.number(
+        'keypoint_scale',
+        PoseConfig().keypoint_scale,
+        0.5,
+        2.0,
+        'size of the hand the network draws, beside the true one',
+        live=True,
     )
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minimal_hand_core.shape import SHAPE_METHODS
+from minimal_hand_core.tracking import PoseConfig
 from minimal_hand_ros.parameters import ParameterLoader
-from minimal_hand_ros.settings.common import load_hand_length, load_model, load_side, load_threads
+from minimal_hand_ros.settings.common import (
+    load_hand_length,
+    load_mirrored,
+    load_model,
+    load_side,
+    load_threads,
+)
+from minimal_hand_ros.settings.pose import DepthSettings, load_depth, load_keypoint_scale
 
 MAX_CALIBRATION_FRAMES = 10000
 """Pictures; room for all that are wanted is made when a calibration begins."""
@@ -14,7 +22,7 @@ MAX_CALIBRATION_FRAMES = 10000
 
 @dataclass(frozen=True)
 class ShapeSettings:
-    """Settings of shape_server; hand_length in metres (0 = the model's), calibration_timeout in seconds.
+    """Settings of the ShapeStage; hand_length in metres (0 = the model's), calibration_timeout in seconds.
 
     method and weights are the parameters shape.method and shape.weights.
     """
@@ -29,9 +37,23 @@ class ShapeSettings:
     threads: int
 
 
-def load_shape_settings(load: ParameterLoader) -> ShapeSettings:
+@dataclass(frozen=True)
+class ShapeServerSettings:
+    """Settings of shape_server: those of its stage, and of what measures a hand with depth while it is calibrated."""
+
+    shape: ShapeSettings
+    depth: DepthSettings
+    pose: PoseConfig
+
+
+def load_shape_settings(load: ParameterLoader) -> ShapeServerSettings:
     """The parameters of shape_server."""
-    return load_shape(load, load_side(load), load_model(load), load_hand_length(load), load_threads(load))
+    side, model = load_side(load), load_model(load)
+    return ShapeServerSettings(
+        shape=load_shape(load, side, model, load_hand_length(load), load_threads(load)),
+        depth=load_depth(load),
+        pose=PoseConfig(side=side, model=model, mirrored=load_mirrored(load), keypoint_scale=load_keypoint_scale(load)),
+    )
 
 
 def load_shape(load: ParameterLoader, side: str, model: str, hand_length: float, threads: int) -> ShapeSettings:

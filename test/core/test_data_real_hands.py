@@ -132,3 +132,9 @@ def test_the_shared_photos_have_the_counts_of_their_readme(shared_path):
     assert len(hands) == 5611
     assert held_out(hands).sum() == 565
     assert sum(record['tier'] == 'A' for record in hands.records) == 5176
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    with pytest.raises(DatasetError, match=str(tmp_path / 'none')):
+        RealHands('~/none')

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from minimal_hand_core.data import sources
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.data.decoding import decode_picture, load_picture
 from minimal_hand_core.data.rendered import rendered_hand_length
@@ -254,3 +256,38 @@ def test_field_of_view() -> None:
     np.testing.assert_allclose(right, (1, 0), atol=1e-12)
     with pytest.raises(CameraError, match='180'):
         camera_from_field_of_view(640, 480, 180.0)
+
+
+class Hanging:
+    """A webcam that gives no picture, after `seconds` each time."""
+
+    def __init__(self, index: int, seconds: float, clock: list[float]) -> None:
+        self.seconds, self.clock = seconds, clock
+
+    def isOpened(self) -> bool:  # noqa: N802 (OpenCV's name)
+        return True
+
+    def set(self, what: int, value: float) -> None:
+        pass
+
+    def read(self) -> tuple[bool, None]:
+        self.clock[0] += self.seconds
+        return False, None
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(('seconds', 'most'), [(0.0, 30), (2.0, 11)])
+def test_a_webcam_that_stops_is_given_up_soon(monkeypatch: pytest.MonkeyPatch, seconds: float, most: int) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(sources.cv2, 'VideoCapture', lambda index: Hanging(index, seconds, clock))
+    monkeypatch.setattr(sources.time, 'monotonic', lambda: clock[0])
+    monkeypatch.delenv('OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT', raising=False)
+    webcam = open_source('0')
+    assert os.environ['OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT'] == '2'
+    for _ in range(most - 1):
+        with pytest.raises(PictureError, match='webcam 0 gave no picture'):
+            webcam.read()
+    with pytest.raises(SourceError, match='stopped giving pictures'):
+        webcam.read()

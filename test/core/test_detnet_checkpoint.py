@@ -335,3 +335,9 @@ def test_default_is_checked_by_its_digest(small: DetNet, tmp_path: Path, monkeyp
 
 def test_default_weights_are_shipped_and_load() -> None:
     assert load_detnet('default').backbone == 'small'
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    save_detnet(DetNet('small'), tmp_path / 'own.safetensors')
+    assert load_detnet('~/own.safetensors').backbone == 'small'

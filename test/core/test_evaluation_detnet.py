@@ -270,6 +270,16 @@ def test_pictures_that_changed_are_predicted_again(data, weights, tmp_path, one_
     np.testing.assert_array_equal(old.xyz[1:], new.xyz[1:])
 
 
+def test_predictions_of_another_decoder_are_made_again(data, weights, tmp_path, monkeypatch, one_engine):
+    command = [*arguments(data, weights, 'stb'), '--protocol', 'reference', '--output', str(tmp_path / 'out')]
+    assert main(command) == 0 and main(command) == 0
+    assert len(list((tmp_path / 'out/predictions').iterdir())) == 1
+    assert len(inputs._code()) == 64
+    monkeypatch.setattr(inputs, '_code', lambda: 'another')
+    assert main(command) == 0
+    assert len(list((tmp_path / 'out/predictions').iterdir())) == 2
+
+
 def test_hands_without_depth_have_2d_figures(data, weights, tmp_path, capsys, one_engine):
     EXAMPLES['cmu_hand_labels'](tmp_path / 'cmu')
     command = [*arguments(tmp_path / 'cmu', weights, 'cmu_hand_labels'), '--output', str(tmp_path / 'out')]

@@ -158,6 +158,17 @@ def test_tips_alone_are_looked_at_twice(rng):
         np.testing.assert_allclose(first.crop.center, (tips.min(axis=0) + tips.max(axis=0)) / 2)
 
 
+def test_a_joint_without_a_label_does_not_hide_where_the_hand_is(rng):
+    (sample,) = Samples(rng, count=1)
+    points = sample.keypoints_px.copy()
+    points[3] = np.nan
+    bare = replace(sample, keypoints_px=points, keypoints_m=None, intrinsics=None)
+    look = first_look(bare)
+    known = np.delete(points, 3, axis=0)
+    np.testing.assert_allclose(look.crop.center, (known.min(axis=0) + known.max(axis=0)) / 2)
+    assert not look.refine
+
+
 def test_hands_that_do_not_point_up_are_looked_at_again_as_the_tracker_does():
     """A network that knows the fingers' direction in its crop, and nothing else."""
     rng = np.random.default_rng(3)

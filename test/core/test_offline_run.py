@@ -27,7 +27,7 @@ from offline_clips import (
 
 from minimal_hand_core.offline import OfflineError, Task, TrackOptions, track_input, tracking
 from minimal_hand_core.offline.inputs import InputError, open_input
-from minimal_hand_core.offline.outputs import film, recording
+from minimal_hand_core.offline.outputs import film, meshes, recording
 from minimal_hand_core.offline.run import WORK
 from minimal_hand_core.pose import ANGLE_NAMES
 from minimal_hand_core.recording import read_messages
@@ -312,11 +312,14 @@ def test_a_film_has_the_size_of_the_first_picture_that_can_be_read(tmp_path):
 
 
 @pytest.mark.parametrize('form', ['obj', 'glb'])
-def test_meshes(video, tmp_path, form):
+def test_meshes(video, tmp_path, form, monkeypatch):
+    on_disk = []
+    monkeypatch.setattr(meshes, 'to_disk', lambda path: on_disk.append(path.name))
     every = Task(video, tmp_path / 'all', options(outputs=(), meshes=form))
     best = Task(video, tmp_path / 'best', options(outputs=('npz',), meshes=form, mesh_pictures='best'))
     outcome = track_input(every)
     files = [file.name for file in sorted((every.folder / 'meshes').iterdir())]
+    assert sorted(on_disk) == files, 'a power cut after a chunk must not take its meshes'
     assert len(files) == dict(outcome.hands)['right'] and files[0].startswith('right_0000')
     track_input(best)
     (chosen,) = (best.folder / 'meshes').iterdir()

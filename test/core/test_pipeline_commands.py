@@ -137,7 +137,7 @@ def test_shapes_and_poses_one_command_each(tmp_path, stored, capsys):
     assert limited.rotations.shape == (COUNT, 16, 3, 3) and limited.keys == bare_hands(COUNT)[2]
 
 
-def test_files_of_the_peer_are_read_and_written(tmp_path):
+def test_files_of_the_peer_are_read_and_written(tmp_path, caplog):
     theirs, hands = tmp_path / 'out_testset', exact(COUNT, dataset='rhd', left=True)
     write_peer(theirs, hands)
     out, peer = tmp_path / 'out', tmp_path / 'peer'
@@ -153,6 +153,7 @@ def test_files_of_the_peer_are_read_and_written(tmp_path):
     for method in ('lm', 'pso', 'network'):
         write_shapes(theirs, 'rhd', method, np.roll(bare_hands(COUNT)[0], 1, axis=0))
     assert run(evaluate_pipeline, '--from', theirs, '--shapes', theirs, '--output', tmp_path / 'shaped') == 0
+    assert 'rhd_dl.npy does not say of which hand model its shapes are: taken for those of open' in caplog.text
     shaped = json.loads((tmp_path / 'shaped' / 'scores.json').read_text())['rows']
     assert shaped[1]['score']['mean_mm'] > 1.5 * rows[1]['score']['mean_mm']
     assert run(solve_pose, '--from', theirs, '--shapes', theirs / 'rhd_dl.npy', '--output', tmp_path / 'poses') == 0

@@ -24,6 +24,7 @@ from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_typestore
 
 from minimal_hand_core.data.sources import SourceError, open_source
+from minimal_hand_core.data.stream import pictures as pictures_of
 from minimal_hand_core.recording import (
     DamagedRecordingError,
     Offer,
@@ -39,7 +40,7 @@ from minimal_hand_core.recording import (
     type_hash,
 )
 from minimal_hand_core.recording.pictures import RecordedPictures
-from minimal_hand_core.tracking import PictureError
+from minimal_hand_core.tracking import CameraModel, PictureError
 
 POSE, JPEG, IMAGE, INFO = (
     'minimal_hand_ros/msg/HandPose',
@@ -528,6 +529,13 @@ def test_a_recording_is_a_picture_source(recorded: Path, tmp_path: Path) -> None
     (tmp_path / 'empty.mcap').touch()
     with pytest.raises(SourceError, match=r'source recording .*empty\.mcap is no MCAP file'):
         open_source(str(tmp_path / 'empty.mcap'))
+
+
+def test_pictures_in_a_row_have_the_intrinsics_of_their_recording(recorded: Path) -> None:
+    own = [p.camera.k[0, 0] for p in pictures_of(str(recorded), limit=3)]
+    given = CameraModel(WIDTH, HEIGHT, [80.0, 0, 31.5, 0, 80.0, 23.5, 0, 0, 1], [])
+    assert own == [70.0] * 3
+    assert [p.camera.k[0, 0] for p in pictures_of(str(recorded), limit=2, camera=given)] == [80.0] * 2
 
 
 def test_a_cut_off_recording_gives_its_pictures_first(recorded: Path, tmp_path: Path) -> None:

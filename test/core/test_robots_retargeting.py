@@ -396,3 +396,9 @@ def test_the_wheel_robot_is_too_much_for_dex(tmp_path: Path) -> None:
 
 def test_all_methods_are_tried_here() -> None:
     assert METHODS == ('direct', 'vector', 'dex')
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    with pytest.raises(RetargetConfigError, match=f'{tmp_path}/none.yaml cannot be read'):
+        read_retarget_config('~/none.yaml')

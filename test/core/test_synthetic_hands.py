@@ -294,3 +294,10 @@ def test_make_synthetic_writes_what_it_promises(tmp_path, capsys) -> None:
 def test_make_synthetic_names_what_is_wrong(tmp_path, capsys, arguments: list, words: str) -> None:
     assert main([str(tmp_path / 'out'), *arguments]) == 2
     assert words in capsys.readouterr().err.replace('\n', ' ')
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'photos').mkdir()
+    cv2.imwrite(str(tmp_path / 'photos' / 'a.png'), np.zeros((300, 300, 3), np.uint8))
+    assert len(Backgrounds('~/photos').files) == 1

@@ -195,6 +195,29 @@ def test_a_box_moves_the_tracker_to_another_hand():
     assert detector.detect(picture, 1.76).uv[0, 0] > 320
 
 
+@pytest.mark.parametrize('side', SIDES)
+@pytest.mark.parametrize('every', [True, False])
+def test_a_box_is_looked_at_as_either_hand(side, every):
+    detector = both(search_windows=1)
+    place = (320, 240)
+    picture = two(*((place, None) if side == 'right' else (None, place)), size=30)
+    for i in range(3):
+        if every or i == 0:
+            detector.suggest(Crop(place, 120))
+        found = detector.detect(picture, i / 30)
+        assert isinstance(found[side], Keypoints) and detector.following == (side,)
+
+
+def test_boxes_that_show_nothing_do_not_keep_the_search_to_one_side():
+    for side in SIDES:
+        detector = both()
+        picture = two(*(((170, 240), None) if side == 'right' else (None, (170, 240))))
+        for i in range(30):
+            detector.suggest(Crop((600, 440), 40))
+            found = detector.detect(picture, i / 30)
+        assert isinstance(found[side], Keypoints)
+
+
 def test_the_side_is_judged_by_many_pictures():
     found = Keypoints('right', 0.0, 0.9, placed((100, 100), 50), np.zeros((21, 3)), np.full(21, 0.9), Crop((0, 0), 99))
     track = Track(found, 0.02)

@@ -228,6 +228,16 @@ def test_what_cannot_change_while_running_is_refused(settings, said):
     assert estimator.config is before
 
 
+@pytest.mark.parametrize('kind', ['one_euro', 'kalman'])
+def test_pictures_without_times_are_posed_one_by_one(kind):
+    model, betas, _, points = a_pose(np.random.default_rng(7))
+    estimator = PoseEstimator(PoseConfig(keypoint_scale=1.0, filter=kind), model)
+    shape = HandShape(betas, LENGTH)
+    for place in ((0.2, 0, 0.7), (0.1, 0, 0.6), (-0.2, 0, 0.4)):
+        state = estimator.update(seen(points, place, PLAIN, 0.0), shape, PLAIN)
+        assert np.allclose(state.wrist_position, place, atol=1e-6)
+
+
 @pytest.mark.parametrize('kind', ['one_euro', 'kalman', 'none'])
 def test_the_place_is_forgotten_while_there_is_no_camera(kind):
     model, betas, _, points = a_pose(np.random.default_rng(6))

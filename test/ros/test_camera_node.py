@@ -17,6 +17,7 @@ from minimal_hand_ros.msg import HandPose  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST  # noqa: E402
+from minimal_hand_core.recording import RecordingWriter  # noqa: E402
 from minimal_hand_ros.images import picture_from_compressed, picture_from_image  # noqa: E402
 from minimal_hand_ros.messages import camera_from_info, keypoints_array  # noqa: E402
 from minimal_hand_ros.qos import pictures  # noqa: E402
@@ -89,6 +90,26 @@ def test_calibration_file(start_node: Callable, peer, folder: Path) -> None:
     info = infos.wait_for()
     assert list(info.k) == [70, 0, 31.5, 0, 71, 23.5, 0, 0, 1]
     assert list(info.d) == [0.1, -0.2, 0.001, 0.002, 0.0]
+
+
+def test_a_calibration_file_counts_more_than_what_was_recorded(start_node: Callable, peer, tmp_path: Path) -> None:
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION)
+    picture = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    assumed = {'width': 64, 'height': 48, 'k': [55.0, 0, 31.5, 0, 55.0, 23.5, 0, 0, 1], 'distortion_model': 'plumb_bob'}
+    with RecordingWriter(tmp_path / 'hand.mcap') as writer:
+        for i in range(3):
+            stamp = 10**18 + i * 33_333_333
+            header = {'stamp': {'sec': stamp // 10**9, 'nanosec': stamp % 10**9}}
+            writer.write('/camera_info', 'sensor_msgs/msg/CameraInfo', {'header': header, **assumed}, stamp)
+            shot = {'header': header, 'format': 'jpeg', 'data': picture}
+            writer.write('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', shot, stamp)
+    infos = peer.listen(CameraInfo, 'camera_info')
+    recorded = start_node('camera_node', {'source': tmp_path / 'hand.mcap'})
+    assert infos.wait_for().k[0] == 55
+    recorded.stop()
+    infos.clear()
+    start_node('camera_node', {'source': tmp_path / 'hand.mcap', 'camera_info': tmp_path / 'camera.yaml'})
+    assert infos.wait_for(lambda info: info.k[0] != 55).k[0] == 70
 
 
 def test_camera_that_is_not_calibrated(start_node: Callable, peer, folder: Path) -> None:

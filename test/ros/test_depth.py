@@ -11,18 +11,21 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from conftest import Inbox  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import PoseWithCovarianceStamped  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints, HandPose  # noqa: E402
 from minimal_hand_ros.srv import CalibrateShape  # noqa: E402
 from rendered_truth import header, keypoints, truth  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.tracking import DepthError, NoHand  # noqa: E402
 from minimal_hand_ros.depth_input import depth_from_image  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
 from minimal_hand_ros.messages import keypoints_from_message  # noqa: E402
+from minimal_hand_ros.shape_server import ShapeServer  # noqa: E402
 from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
 
 LATE = 4
@@ -178,3 +181,34 @@ def test_the_tracker_measures_the_hand_length_with_depth(start_node: Callable, p
     assert 'measured with depth' in response.message
     # the network is in the loop here; 2.5 % too long measured
     assert response.hand_length == pytest.approx(hand.hand_length, rel=0.06)
+
+
+def test_shape_server_measures_the_hand_length_with_depth(run_here: Callable, peer) -> None:
+    scene = RenderedScene(seed=1)
+    true = truth(scene, 0).hand_length
+    here = run_here(ShapeServer, {'depth': 'registered', 'depth_max_age': 10.0, 'keypoint_scale': 1.0})
+    stage, taken = here.node.work._stage, Inbox('hand/keypoints')
+    update = stage.update
+
+    def update_and_tell(stamped: Header, *rest: object) -> object:
+        shape = update(stamped, *rest)
+        taken.put(stamped)
+        return shape
+
+    stage.update = update_and_tell
+    pictures, depths = peer.talk(HandKeypoints, 'hand/keypoints'), peer.talk(Image, 'depth/image_raw')
+    answer = peer.ask(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=8, timeout=120.0))
+    picture, depth = keypoints(scene, 0), depth_message(scene, 0)
+    number, begun = 0, False
+    while not begun or stage.state == 'calibrating':
+        number += 1
+        assert number < 5000
+        picture.header = depth.header = header(number)  # the same moment as the next picture
+        depths.publish(depth)
+        pictures.publish(picture)
+        taken.wait_for(lambda stamped, number=number: stamped == header(number))
+        begun = begun or stage.state == 'calibrating'
+    response = answer(60)
+    assert response.success and 'measured with depth' in response.message, response.message
+    assert response.hand_length == pytest.approx(true, rel=0.02)
+    assert re.fullmatch(r'for [1-9]\d* of \d+ pictures', here.node.work.report().values['depth'])

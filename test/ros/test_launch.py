@@ -16,7 +16,7 @@ import yaml
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from minimal_hand_ros import settings  # noqa: E402
+from minimal_hand_ros import large_pictures, settings  # noqa: E402
 from minimal_hand_ros.parameters import ParameterLoader  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,27 @@ def test_four_nodes_and_a_camera(stand_ins: None) -> None:
     assert camera['frame_id'].args == ('camera_optical_frame',)
     assert nodes['shape_server'].parameters[1]['hand_length'] == 0.09
     assert all(node.parameters[1]['side'].args == ('left',) for node in nodes.values())
-    assert Path(nodes['camera_node'].additional_env['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+
+
+@pytest.mark.parametrize(
+    ('distribution', 'name'),
+    [
+        ('', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+        ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+    ],
+)
+def test_the_camera_has_shared_memory_for_its_pictures(
+    stand_ins: None, monkeypatch: pytest.MonkeyPatch, distribution: str, name: str
+) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distribution)
+    for either in (large_pictures.VARIABLE, large_pictures.OLD_VARIABLE):
+        monkeypatch.delenv(either, raising=False)
+    environment = started({'source': '0'})['camera_node'].additional_env
+    assert list(environment) == [name] and Path(environment[name]).is_file()
+    monkeypatch.setenv(large_pictures.OLD_VARIABLE, '/my/own.xml')
+    assert started({'source': '0'})['camera_node'].additional_env == {}
 
 
 @pytest.mark.parametrize(('composed', 'executable'), [('false', 'shape_server'), ('true', 'tracker')])

@@ -74,6 +74,17 @@ def test_camera_info_round_trip() -> None:
     assert (camera.width, camera.height, camera.distortion_model) == (640, 480, 'plumb_bob')
 
 
+def test_the_camera_of_rectified_pictures_is_that_of_p() -> None:
+    info = messages.info_from_camera(HEADER, CAMERA, 640, 480)
+    info.p = np.array([500, 0, 310, -25, 0, 505, 230, 0, 0, 0, 1, 0], float)
+    info.distortion_model = 'of another world'
+    camera = messages.camera_from_info(info, rectified=True)
+    np.testing.assert_array_equal(camera.k, [[500, 0, 310], [0, 505, 230], [0, 0, 1]])
+    assert camera.d.size == 0 and (camera.width, camera.height) == (640, 480)
+    info.p = np.zeros(12)
+    assert messages.camera_from_info(info, rectified=True) is None
+
+
 def test_unknown_camera_is_no_camera() -> None:
     info = messages.info_from_camera(HEADER, None, 640, 480)
     assert (info.width, info.height) == (640, 480)

@@ -15,9 +15,11 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from minimal_hand_ros.msg import HandKeypoints  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rendered_truth import header  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 
 from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
+from minimal_hand_ros import health  # noqa: E402
 from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
 from minimal_hand_ros.keypoint_node import KeypointNode  # noqa: E402
 from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
@@ -116,3 +118,30 @@ def test_cameras_without_colour_or_with_another_kind_are_looked_at(run_here: Cal
         camera.publish(message)
         found = studio.found.wait_for(lambda m, number=number: m.header == header(number))
         assert (found.width, found.height) == (128, 96), encoding
+
+
+def test_pictures_without_times_and_rectified_ones(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights, rectified=True)
+    camera, infos = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(CameraInfo, 'camera_info')
+    info = CameraInfo(width=128, height=96, distortion_model='of another world')
+    info.k = np.array([90, 0, 63, 0, 90, 47, 0, 0, 1], float)
+    info.p = np.array([80, 0, 60, 0, 0, 80, 40, 0, 0, 0, 1, 0], float)
+
+    def warned() -> bool:
+        return health.NO_TIME in studio.here.node.work.report().message
+
+    for number in range(500):
+        info.header = header(number)
+        infos.publish(info)
+        camera.publish(image_message(header(number), NOISE))
+        found = studio.found.wait_for(lambda m, number=number: m.header == header(number))
+        if found.k[0]:
+            break
+    assert found.k[0] == 80 and found.distortion_model == 'plumb_bob' and not len(found.d)
+    assert not warned()
+    for number in range(3):
+        camera.publish(image_message(Header(), NOISE))
+        studio.found.wait_until(
+            lambda number=number: sum(m.header == Header() for m in studio.found.messages) > number, 'an answer'
+        )
+    assert warned()

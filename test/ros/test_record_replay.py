@@ -236,7 +236,7 @@ def test_the_service_names_files_and_says_what_cannot_be(run_here: Callable, pee
     reports.wait_for(lambda m: status(m, 'recorder').get('message') == 'not recording')
     # sent once each, as a second start or stop is answered otherwise
     stop = peer.ask(SetBool, 'record', SetBool.Request(data=False))()
-    assert not stop.success and stop.message == 'not recording'
+    assert stop.success and stop.message == 'not recording'
     paths = []
     for _ in range(2):
         start = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
@@ -245,13 +245,15 @@ def test_the_service_names_files_and_says_what_cannot_be(run_here: Callable, pee
         )
         again = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
         paths.append(Path(start.message.removeprefix('recording ')))
-        assert not again.success and again.message == f'already recording {paths[-1]}'
+        assert again.success and again.message == f'already recording {paths[-1]}'
         stop = peer.ask(SetBool, 'record', SetBool.Request(data=False))()
         assert stop.success and stop.message.startswith(f'{paths[-1]}: ')
     assert paths[0] != paths[1] and all(path.is_file() for path in paths)
     recorder.node.set_parameters_atomically([Parameter('folder', value=str(tmp_path / 'nowhere'))])
     refused = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
     assert not refused.success and 'No such file or directory; give a folder that exists' in refused.message
+    stop = peer.ask(SetBool, 'record', SetBool.Request(data=False))()
+    assert not stop.success and stop.message == refused.message, 'why nothing was recorded'
     reports.wait_for(lambda m: status(m, 'recorder').get('level') == Level.ERROR)
 
 

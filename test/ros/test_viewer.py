@@ -320,3 +320,21 @@ def test_a_port_in_use_ends_the_node_with_one_line(fail_to_start: Callable) -> N
         port = taken.getsockname()[1]
         line = fail_to_start(main, {'port': port})
     assert line.startswith(f'error: viewer: port {port} of 127.0.0.1 is in use: end what runs there')
+
+
+def test_the_record_button_shows_what_is(view: Callable, peer) -> None:
+    """Whatever was pressed before, and whoever else has started or stopped the recorder."""
+    seen = view()
+    answers = iter([(True, 'already recording hand.mcap'), (False, 'disk full'), (True, 'not recording')])
+
+    def answer(response):
+        response.success, response.message = next(answers)
+        return response
+
+    serve(peer, SetBool, 'record', answer)
+    assert seen.here.node.work._questions._clients['record'].wait_for_service(60)
+    asked = [(True, 'already recording hand.mcap', True), (True, 'disk full', False), (False, 'not recording', False)]
+    for on, said, shown in asked:
+        seen.ask(Record(on))
+        seen.said.wait_for(lambda a, said=said: a[0] == said)
+        assert seen.panel._recording is shown

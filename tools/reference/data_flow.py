@@ -74,6 +74,7 @@ def data_flow() -> str:
         _arrow([(336, 108), (336, 165)], maybe=True),
         _text(344, 128, 'hand/roi', 'topic'),
         _arrow([(492, 312), (555, 312)], maybe=True),
+        _arrow([(516, 312), (516, 134), (555, 134)], maybe=True),
         _text(486, 316, 'depth/image_raw', 'topic', 'end'),
         _box(240, 398, 192, 52, 'way', 'network', ['default, or your weights']),
         _arrow([(336, 398), (336, 297)]),

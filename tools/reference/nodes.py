@@ -39,6 +39,7 @@ _QUICK: Mapping[str, object] = {'backend': 'torch'}
 _RETARGET = {'config': str(ROOT / 'config' / 'retarget' / 'two_finger_gripper.yaml')}
 VARIANTS: dict[str, tuple[dict[str, object], ...]] = {
     'keypoint_node': ({}, {'transport': 'compressed'}),
+    'shape_server': ({'depth': 'registered'},),
     'ik_node': ({'depth': 'registered'},),
     'tracker': ({'depth': 'registered'}, {'transport': 'compressed'}),
     'retarget': ({**_RETARGET, 'feedback': True}, {**_RETARGET, 'input': 'joint_states'}),

@@ -64,7 +64,7 @@ class RealHands(Sequence[Sample]):
         leave_out: Sequence[str] = (),
         partial: bool = False,
     ) -> None:
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self.split = split
         self.report: list[str] = []
         choose('real_hands: split', split, SPLITS)

@@ -29,7 +29,7 @@ class Backgrounds:
     """
 
     def __init__(self, folder: Path | str, split: str = 'all') -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
         if split not in SPLITS:
             raise ValueError(f'split: unknown {split!r}, choose one of {", ".join(SPLITS)}')
         if not self.folder.is_dir():

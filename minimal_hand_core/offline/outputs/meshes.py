@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minimal_hand_core.offline.outputs.columns import state_of
+from minimal_hand_core.offline.outputs.files import to_disk
 from minimal_hand_core.offline.outputs.output import Output
 from minimal_hand_core.offline.outputs.table import load_part
 from minimal_hand_core.offline.tracking import OfflineTracker, TrackedFrame
@@ -32,10 +33,12 @@ class MeshOutput(Output):
     def __init__(self, tracker: OfflineTracker, form: str, best: bool, folder: Path) -> None:
         self._tracker, self._form, self._best = tracker, form, best
         self._folder = folder / FOLDER
+        self._written: list[Path] = []
         self._faces = {side: tracker.faces(side).astype(np.int64) for side in tracker.solvers}
 
     def begin(self, part: Path) -> None:
         """As Output says."""
+        self._written.clear()
 
     def add(self, tracked: TrackedFrame) -> None:
         """As Output says."""
@@ -45,12 +48,16 @@ class MeshOutput(Output):
 
     def end(self) -> None:
         """As Output says."""
+        for path in self._written:
+            to_disk(path)
+        self._written.clear()
 
     def join(self, parts: Sequence[Path], folder: Path) -> list[Path]:
         """As Output says."""
         if self._best:
             for side in self._tracker.solvers:
                 self._write_best(side, parts)
+            self.end()
         return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
 
     def _write_best(self, side: str, parts: Sequence[Path]) -> None:
@@ -67,4 +74,6 @@ class MeshOutput(Output):
 
     def _write(self, side: str, number: int, vertices: np.ndarray) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_seen_mesh(self._folder / f'{side}_{number:08d}.{self._form}', Mesh(vertices, self._faces[side]))
+        path = self._folder / f'{side}_{number:08d}.{self._form}'
+        write_seen_mesh(path, Mesh(vertices, self._faces[side]))
+        self._written.append(path)
