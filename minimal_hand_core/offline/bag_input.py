@@ -16,12 +16,12 @@ class BagInput:
 
     Args:
         path: an MCAP file, a rosbag2 folder, a .db3 or a ROS 1 .bag file.
-        options: name the topics.
+        options: name the topics, and say whether pictures are rectified.
     """
 
     def __init__(self, path: Path, options: TrackOptions) -> None:
         self.path = path
-        self._topics = (options.topic, options.camera_info_topic)
+        self._topics, self._rectified = (options.topic, options.camera_info_topic), options.rectified
         with self._open() as pictures:
             self.rate = pictures.rate
             self.count: int | None = pictures.count or None
@@ -41,6 +41,6 @@ class BagInput:
 
     def _open(self) -> RecordedPictures:
         try:
-            return RecordedPictures(self.path, *self._topics)
+            return RecordedPictures(self.path, *self._topics, rectified=self._rectified)
         except RecordingError as error:
             raise InputError(str(error)) from None

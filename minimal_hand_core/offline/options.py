@@ -34,6 +34,7 @@ class TrackOptions:
             hands are relative to their wrists.
         rate: pictures per second of a folder; of a video, 0 = as it says itself.
         topic, camera_info_topic: of a recording; '' = the only one there is, and the one that belongs to it.
+        rectified: the recording's pictures are: of its camera info p counts, not k and the distortion.
         outputs: of OUTPUTS, in that order.
         pictures: put the pictures into the MCAP file, as JPEG.
         jpeg_quality: of those, 1…100.
@@ -53,6 +54,7 @@ class TrackOptions:
     rate: float = 0.0
     topic: str = ''
     camera_info_topic: str = ''
+    rectified: bool = False
     outputs: tuple[str, ...] = OUTPUTS
     pictures: bool = False
     jpeg_quality: int = 90

@@ -30,6 +30,7 @@ OURS = (SUMMARY, 'hands.npz', 'hands.csv', 'hands.mp4', 'hands.mcap', MESHES, WO
 """What lies in the folder of an input's results; nothing else in it is ever removed."""
 
 Report = Callable[[int, int | None], None]
+_ASSUMED = 'assumed, '
 """Told how many pictures are done, of how many, after every one."""
 
 
@@ -240,7 +241,9 @@ class _Run:
         elif camera is None and self._options.fov:
             height, width = frame.image.shape[:2]
             camera = camera_from_field_of_view(width, height, self._options.fov)
-            told = f'assumed, {self._options.fov:g}° wide'
+            told = f'{_ASSUMED}{self._options.fov:g}° wide'
+        if told.startswith(_ASSUMED) and self._state.intrinsics:
+            self._state.intrinsics = told  # pictures whose intrinsics do not fit them must not pass for measured
         self._state.intrinsics = self._state.intrinsics or told or 'none'
         return camera
 
@@ -300,7 +303,7 @@ def _outcome(task: Task, state: State, files: list[Path], **more: Any) -> Outcom
     for side, count in state.hands.items():
         if not count:
             notes.append(f'no {side} hand was seen in {state.done} pictures')
-    if state.intrinsics.startswith('assumed'):
+    if state.intrinsics.startswith(_ASSUMED):
         notes.append(f'intrinsics {state.intrinsics}; distances are as good as that: give --camera-info')
     fault = state.fault
     if state.unreadable and not fault:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from minimal_hand_core import __version__
+from minimal_hand_core.data.sources import PICTURE_SUFFIXES
 from minimal_hand_core.detnet.checkpoint import weights_file
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.onnx_model import digest
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
+from minimal_hand_core.recording import is_recording
 from minimal_hand_core.weights import first_line
 
 WORK, STATE, LOCK = '.work', 'state.json', 'lock'
@@ -96,6 +98,7 @@ def load_state(path: Path) -> State | None:
     """
     try:
         content = {'anew': False} | json.loads(path.read_bytes())  # which older ones do not say
+        content['options'].setdefault('rectified', False)
         content['memory'] = base64.b64decode(content.get('memory', ''))
         return State(**{each.name: content[each.name] for each in fields(State)})
     except FileNotFoundError:
@@ -112,14 +115,21 @@ def new_state(path: Path, options: TrackOptions, anew: bool = False) -> State:
         OSError: the input cannot be looked at.
     """
     place = path.resolve()
-    inside = sorted(place.iterdir()) if place.is_dir() else [place]
-    stats = [each.stat() for each in inside]
+    stats = [each.stat() for each in _files_of(place)]
     facts = {
         'path': str(place),
         'size': sum(stat.st_size for stat in stats),
         'changed': max((stat.st_mtime_ns for stat in stats), default=0),
     }
     return State(facts, options.plain() | _contents(options), hands=dict.fromkeys(options.sides, 0), anew=anew)
+
+
+def _files_of(place: Path) -> list[Path]:
+    """What an input is read from: results beside the pictures of a folder are none of it."""
+    if not place.is_dir():
+        return [place]
+    files = sorted(each for each in place.iterdir() if each.is_file())
+    return files if is_recording(place) else [each for each in files if each.suffix.lower() in PICTURE_SUFFIXES]
 
 
 def _contents(options: TrackOptions) -> dict[str, str]:

@@ -184,6 +184,7 @@ def _track_options(options: argparse.Namespace) -> TrackOptions:
         rate=options.rate,
         topic=options.topic,
         camera_info_topic=options.camera_info_topic,
+        rectified=options.rectified,
         outputs=tuple(output for output in OUTPUTS if output in wanted),
         pictures=options.pictures,
         jpeg_quality=options.jpeg_quality,
@@ -216,6 +217,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument('--rate', type=float, default=0.0, help='pictures per second of a folder (default 30) or video')
     what.add_argument('--topic', default='', help='of the pictures in a bag with several')
     what.add_argument('--camera-info-topic', default='', help='that belongs to it')
+    what.add_argument(
+        '--rectified',
+        action='store_true',
+        help='its pictures are, as image_rect: of camera info P counts, not K, D',
+    )
     how = parser.add_argument_group('how')
     how.add_argument('--weights', default='default', help='"default", .safetensors, .pth or .onnx')
     how.add_argument('--backend', default='auto', choices=BACKENDS, metavar='NAME', help=', '.join(BACKENDS))

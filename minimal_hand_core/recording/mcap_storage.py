@@ -102,6 +102,10 @@ class McapStorage:
         if summary is None or summary.statistics is None or not (summary.chunk_indexes or not summary.channels):
             return False
         statistics = summary.statistics
+        # Writers need not repeat channels and schemas behind the chunks.
+        used = {channel.schema_id for channel in summary.channels.values()} - {0}
+        if statistics.channel_count > len(summary.channels) or not used <= set(summary.schemas):
+            return False
         counts = statistics.channel_message_counts
         for channel in summary.channels.values():
             self._add(channel, summary.schemas.get(channel.schema_id), counts.get(channel.id, 0))

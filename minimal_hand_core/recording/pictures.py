@@ -55,6 +55,7 @@ class RecordedPictures:
             one, and of a raw and a compressed one of the same name the raw one.
         info: topic of the camera info; '' = the one that lies beside the pictures, or else the only one; without any,
             `camera` of every picture is None.
+        rectified: whether the pictures are: of the camera info P counts, not K and the distortion.
 
     Attributes:
         topic, info: those taken.
@@ -65,8 +66,10 @@ class RecordedPictures:
         RecordingError: there is no such recording, or it holds no such topic, no pictures, or those of several cameras.
     """
 
-    def __init__(self, path: str | os.PathLike[str], topic: str = '', info: str = '') -> None:
-        self._recording = Recording(path)
+    def __init__(
+        self, path: str | os.PathLike[str], topic: str = '', info: str = '', *, rectified: bool = False
+    ) -> None:
+        self._recording, self._rectified = Recording(path), rectified
         try:
             topics = self._recording.topics
             self.topic = _choose(self._recording.path, topics, (RAW, COMPRESSED), topic, 'pictures')
@@ -93,7 +96,7 @@ class RecordedPictures:
         for raw in self._recording.raw_messages(wanted):
             if raw.topic == self.info:
                 info: Any = self._recording.decode(raw)
-                _remember(infos, _stamp(info, raw.stamp), _camera(info))
+                _remember(infos, _stamp(info, raw.stamp), _camera(info, self._rectified))
                 continue
             number += 1
             if number > count:
@@ -124,7 +127,7 @@ class RecordedPictures:
             return {}
         with suppress(DamagedRecordingError):  # which comes again when the pictures are read
             for raw in self._recording.raw_messages({self.info}):
-                return {0: _camera(self._recording.decode(raw))}
+                return {0: _camera(self._recording.decode(raw), self._rectified)}
         return {}
 
     def _picture(self, message: Any, stamp: int, infos: dict[int, CameraModel | None], number: int) -> RecordedPicture:
@@ -233,10 +236,12 @@ def _stamp(message: Any, recorded: int) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec or recorded
 
 
-def _camera(message: Any) -> CameraModel | None:
+def _camera(message: Any, rectified: bool) -> CameraModel | None:
     # ROS 1 writes the matrices' names with capital letters
-    k, d = (getattr(message, name, getattr(message, name.upper(), ())) for name in 'kd')
+    k, d, p = (getattr(message, name, getattr(message, name.upper(), ())) for name in 'kdp')
     try:
+        if rectified:
+            return CameraModel.from_info(message.width, message.height, np.reshape(p, (3, 4))[:, :3].reshape(-1))
         return CameraModel.from_info(message.width, message.height, k, d, message.distortion_model)
     except CameraError:
         return None

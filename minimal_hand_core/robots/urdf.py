@@ -60,7 +60,9 @@ def parse_urdf(text: str) -> Robot:
     ordered = _in_order(links, joints)
     _check_mimics(joints)
     root_link = next(link for link in links if all(joint.child != link for joint in joints))
-    return Robot(root.get('name', ''), (root_link, *(joint.child for joint in ordered)), tuple(ordered))
+    robot = Robot(root.get('name', ''), (root_link, *(joint.child for joint in ordered)), tuple(ordered))
+    _check_room(robot)
+    return robot
 
 
 def _joint(tag: ElementTree.Element, links: set[str]) -> Joint:
@@ -128,6 +130,15 @@ def _check_mimics(joints: list[Joint]) -> None:
         if source.mimic is not None or source.kind not in MOVING:
             why = 'follows another itself' if source.mimic else 'is fixed'
             raise UrdfError(f'joint {joint.name!r} follows {source.name!r}, which {why}; name a joint that is driven')
+
+
+def _check_room(robot: Robot) -> None:
+    for name, lower, upper in zip(robot.names, robot.lower, robot.upper, strict=True):
+        if lower > upper:
+            raise UrdfError(
+                f'joint {name!r}: its limits and those of the joints that follow it leave no position; '
+                'see multiplier and offset of <mimic>'
+            )
 
 
 def _in_order(links: list[str], joints: list[Joint]) -> list[Joint]:

@@ -38,11 +38,11 @@ LOG = 'training.log'
 Scores = dict[str, dict[str, dict[str, Any]]]
 
 
-def sources_of(config: TrainingConfig) -> list[str]:
-    """The sources of the photos that a recipe trains on.
+def sources_of(config: TrainingConfig, tiers: str = 'A') -> list[str]:
+    """The sources of the photos that a recipe trains on; all have hands of these tiers, to be scored on.
 
     Raises:
-        ConfigError: it has none, leaves some out already, or there is one only.
+        ConfigError: it has none, leaves some out already, there is one only, or one has no such hands.
         DatasetError: the folder of photos is missing or malformed.
     """
     if config.data.real_hands is None:
@@ -52,6 +52,10 @@ def sources_of(config: TrainingConfig) -> list[str]:
     sources = sorted({record['source'] for record in RealHands(config.data.real_hands, 'all').records})
     if len(sources) < 2:
         raise ConfigError(f'{config.data.real_hands} has one source, {sources[0]}: without it nothing is left')
+    scored = {record['source'] for record in RealHands(config.data.real_hands, 'all', tiers=tiers).records}
+    bare = [source for source in sources if source not in scored]
+    if bare:
+        raise ConfigError(f'{bare[0]} has no hand of tier {tiers}, to be scored on: give other --tiers')
     return sources
 
 
@@ -128,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.at_once < 1:
             raise ConfigError(f'--at-once is {options.at_once}: give 1 or more')
         config = load_config(options.config, dict(parse_override(text) for text in options.set))
-        sources = sources_of(config)
+        sources = sources_of(config, options.tiers)
         with ThreadPoolExecutor(options.at_once) as pool:
             runs = [
                 pool.submit(train_without, source, options.output / source, options.config, options.set)

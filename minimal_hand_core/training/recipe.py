@@ -6,6 +6,7 @@ dataclasses of such; what its type cannot say it checks in `__post_init__` with 
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -14,6 +15,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import yaml
 
 Recipe = TypeVar('Recipe')
+
+_FLOAT = re.compile(r'[-+]?\d+[eE][-+]?\d+')
+"""Numbers that YAML takes for text: it wants a point in them."""
 
 
 class ConfigError(ValueError):
@@ -128,6 +132,8 @@ def _convert(wanted: Any, value: Any, name: str) -> Any:
         return value
     if (wanted is str and isinstance(value, str)) or (wanted is bool and isinstance(value, bool)):
         return value
+    if wanted is float and isinstance(value, str) and _FLOAT.fullmatch(value):
+        return float(value)
     kind = str(wanted) if get_origin(wanted) else getattr(wanted, '__name__', wanted)
     raise ConfigError(f'{name} is {value!r}; expected {kind}')
 

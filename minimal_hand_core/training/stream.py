@@ -88,7 +88,7 @@ class CropStream(Dataset[Batch]):
         self.rendered = None
         if data.rendered:
             how = data.variation
-            scenes = SceneVariation(stretched=how.stretched, tight=how.tight)
+            scenes = SceneVariation(stretched=how.stretched, stretched_by=how.stretch, tight=how.tight)
             self.rendered = open_rendered(data.backgrounds, 'train', seed=config.seed, variation=scenes)
         names = np.array([record['source'] for record in self.real.records] if self.real else [])
         self.sources = [np.flatnonzero(names == name) for name in np.unique(names)]
@@ -138,10 +138,16 @@ class CropStream(Dataset[Batch]):
         return Draw(collate(crops), unreadable)
 
     def _mixture(self, step: int, unreadable: list[str]) -> list[TrainingCrop]:
-        """Every crop has a random generator of its own, so that each rank makes its own ones only."""
+        """Every crop has a random generator of its own, so that each rank makes its own ones only.
+
+        A rank has a stretch of the batch, in every step the next one, so that it has its share of every data set.
+        Every second crop, as turns go, may well be all of one set, and batch norms see what their rank sees.
+        """
         batch = self.config.batch
+        share = batch // self.ranks.world
+        stretch = (self.ranks.rank + step) % self.ranks.world
         crops = []
-        for slot in range(self.ranks.rank, batch, self.ranks.world):
+        for slot in range(stretch * share, (stretch + 1) * share):
             rng = np.random.default_rng((self.config.seed, step, slot))
             source, before = self.turns[step * batch + slot]
             if source == 0:
@@ -157,7 +163,8 @@ class CropStream(Dataset[Batch]):
         """Negatives, then rendered hands, then photos of real_hands; random generators as in `_mixture`."""
         config = self.config
         negative = round(config.batch * config.data.negative_share)
-        rendered = round(config.batch * config.data.rendered)
+        # without photos all others, whichever way both shares were rounded
+        rendered = round(config.batch * config.data.rendered) if self.real is not None else config.batch - negative
         crops = []
         for slot in range(self.ranks.rank, config.batch, self.ranks.world):
             rng = np.random.default_rng((config.seed, step, slot))

@@ -1,5 +1,6 @@
 """Training crops: labels move with pixels, in 2D and in 3D, whatever is drawn."""
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -302,3 +303,7 @@ def test_a_sample_that_cannot_be_cut_is_named():
         varied_crop(
             replace(_sample(), mask=np.ones((10, 10), bool)), np.random.default_rng(0), replace(PLAIN, background=1.0)
         )
+
+
+def test_stretched_crops_reach_further():
+    assert Variation(stretched=0.2, stretch=0.6).reach == pytest.approx(math.exp(0.6) * Variation().reach)

@@ -76,6 +76,16 @@ def test_what_cannot_be_evaluated_is_said_without_a_traceback(command, more, wor
     assert error.startswith('evaluate_unseen: ') and words in error and 'Traceback' not in error
 
 
+def test_a_source_that_cannot_be_scored_is_named_before_anything_is_trained(tmp_path, photos, command, capsys):
+    records = json.loads((photos / 'labels.json').read_text())
+    for record in records:
+        record['tier'] = 'B' if record['source'] == 'kitchen' else 'A'
+    (photos / 'labels.json').write_text(json.dumps(records))
+    assert main(command) == 1
+    assert 'kitchen has no hand of tier A, to be scored on: give other --tiers' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
 def test_one_source_alone_cannot_be_left_out(photos, command, capsys):
     records = json.loads((photos / 'labels.json').read_text())
     (photos / 'labels.json').write_text(json.dumps([record for record in records if record['source'] == 'garden']))

@@ -44,6 +44,18 @@ def test_a_joined_film_can_be_sought_and_joined_again(tmp_path):
     assert len(pictures_of(tmp_path / 'again.mp4')) == 80
 
 
+def test_key_pictures_are_those_of_all_parts(tmp_path):
+    """A part of one picture has key pictures only, which its file says by naming none."""
+    parts = [write_film(tmp_path / f'{i}.mp4', i, count) for i, count in enumerate((1, 5, 20))]
+    keys, before = [], 0
+    for part in parts:
+        track = read_track(part)
+        keys += [before + key for key in track.keys or range(1, len(track.sizes) + 1)]
+        before += len(track.sizes)
+    join_mp4(parts, tmp_path / 'all.mp4')
+    assert read_track(tmp_path / 'all.mp4').keys == keys and len(keys) < 26
+
+
 def test_what_a_film_says_of_itself(tmp_path):
     track = read_track(write_film(tmp_path / 'film.mp4', 0, 30))
     assert len(track.sizes) == sum(count for count, _ in track.durations) == 30

@@ -13,9 +13,11 @@ from offline_clips import (
     COUNT,
     FILES,
     RATE,
+    SIZE,
     K,
     NamedDotEngine,
     assert_same_results,
+    clip_picture,
     messages,
     options,
     pictures_of,
@@ -30,7 +32,7 @@ from minimal_hand_core.offline.inputs import InputError, open_input
 from minimal_hand_core.offline.outputs import film, meshes, recording
 from minimal_hand_core.offline.run import WORK
 from minimal_hand_core.pose import ANGLE_NAMES
-from minimal_hand_core.recording import read_messages
+from minimal_hand_core.recording import RecordingWriter, read_messages
 from minimal_hand_core.tracking import HandTrackerConfig
 
 
@@ -157,6 +159,33 @@ def test_what_is_complete_is_not_tracked_again(video, tmp_path):
     again = track_input(task, lambda done, total: pytest.fail('tracked again'))
     assert again.already and (again.pictures, again.hands) == (first.pictures, first.hands)
     assert (task.folder / 'hands.npz').stat().st_mtime_ns == written
+
+
+def test_results_among_the_pictures_are_not_part_of_them(tmp_path):
+    folder = write_folder(tmp_path / 'pictures', 12)
+    task = Task(folder, folder / 'out', options(outputs=('npz',)))
+    assert not track_input(task).already
+    (folder / 'notes.txt').write_text('mine')
+    (folder / '.#lock').symlink_to('nowhere')
+    assert track_input(task).already
+    (folder / '0003.png').write_bytes((folder / '0004.png').read_bytes() + b' ')
+    with pytest.raises(OfflineError, match='results of another run .size was'):
+        track_input(task)
+
+
+def test_intrinsics_that_stop_fitting_are_told(tmp_path):
+    bag = tmp_path / 'clip.mcap'
+    with RecordingWriter(bag) as writer:
+        for number in range(12):
+            stamp = 10**18 + number * 33_333_333
+            head = {'stamp': dict(zip(('sec', 'nanosec'), divmod(stamp, 10**9)))}
+            info = {'header': head, 'width': SIZE[1] if number < 6 else 1920, 'height': SIZE[0], 'k': K}
+            writer.write('/camera_info', 'sensor_msgs/msg/CameraInfo', info, stamp)
+            data = cv2.imencode('.jpg', clip_picture(number))[1].tobytes()
+            shot = {'header': head, 'format': 'jpeg', 'data': data}
+            writer.write('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', shot, stamp)
+    outcome = track_input(Task(bag, tmp_path / 'out', options(outputs=('npz',))))
+    assert any('intrinsics assumed, 60° wide' in note for note in outcome.notes)
 
 
 def test_results_of_another_run_are_kept_unless_told(video, tmp_path):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -39,6 +40,7 @@ from minimal_hand_core.recording import (
     read_messages,
     type_hash,
 )
+from minimal_hand_core.recording import writer as writer_module
 from minimal_hand_core.recording.pictures import RecordedPictures
 from minimal_hand_core.tracking import CameraModel, PictureError
 
@@ -439,6 +441,30 @@ def test_pictures_come_with_their_intrinsics(recorded: Path) -> None:
     assert all(p.camera.k[0, 0] == 70.0 and p.camera.d[1] == -0.2 for p in found)
     assert found[7].jpeg == jpeg(7)['data'] and found[7].frame_id == 'eye'
     assert abs(int(found[7].image[5, 5, 0]) - 70) <= 1
+
+
+@pytest.mark.parametrize('left_out', ['repeat_channels', 'repeat_schemas'])
+def test_an_index_without_channels_or_schemas_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    monkeypatch.setattr(writer_module, 'Writer', partial(writer_module.Writer, **{left_out: False}))
+    path = write(tmp_path / 'bare.mcap', 3)
+    assert [message.header.stamp.nanosec for _, _, message, _ in read_messages(path, ['/hand/pose'])]
+    with Recording(path) as recording:
+        assert recording.topics['/hand/pose'].count == 3 and '/camera_info' in recording.topics
+
+
+def test_rectified_pictures_have_the_camera_of_p(tmp_path: Path) -> None:
+    path = tmp_path / 'rectified.mcap'
+    with RecordingWriter(path) as writer:
+        for i in range(2):
+            p = [50.0, 0, 30, 0, 0, 51, 20, 0, 0, 0, 1, 0]
+            writer.write('/camera_info', INFO, {**info(i), 'p': p, 'distortion_model': 'unknown'}, START + i * PERIOD)
+            writer.write('/image_raw/compressed', JPEG, jpeg(i), START + i * PERIOD + 1)
+    with RecordedPictures(path, rectified=True) as pictures:
+        assert all(p.camera.k[1, 1] == 51 and not p.camera.d.size for p in pictures)
+    with RecordedPictures(path) as pictures:
+        assert all(p.camera is None for p in pictures)
 
 
 def test_the_rate_is_that_of_the_pictures_alone(tmp_path: Path) -> None:

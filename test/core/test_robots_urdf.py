@@ -196,3 +196,18 @@ def test_links_that_are_not_there_are_told() -> None:
     assert parse_urdf(ARM).link_index('slide', 'here') == 2
     with pytest.raises(UrdfError, match="here: robot 'arm' has no link 'slid'; did you mean 'slide'"):
         parse_urdf(ARM).link_index('slid', 'here')
+
+
+def test_limits_that_a_follower_leaves_nothing_of_are_named():
+    joint = '<joint name="{}" type="revolute"><parent link="base"/><child link="{}"/><axis xyz="0 0 1"/>{}</joint>'
+    limit = '<limit lower="0" upper="1" effort="1" velocity="1"/>'
+    text = (
+        '<robot name="r"><link name="base"/><link name="a"/><link name="b"/>'
+        + joint.format('x', 'a', limit)
+        + joint.format('y', 'b', limit + '<mimic joint="x" multiplier="-1" offset="-0.2"/>')
+        + '</robot>'
+    )
+    with pytest.raises(
+        UrdfError, match="joint 'x': its limits and those of the joints that follow it leave no position"
+    ):
+        parse_urdf(text)

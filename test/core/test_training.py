@@ -2,13 +2,14 @@
 
 import csv
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from minimal_hand_core.detnet import load_detnet
 from minimal_hand_core.training.config import TrainingConfig, config_from_dict, load_config
-from minimal_hand_core.training.recipe import ConfigError
+from minimal_hand_core.training.recipe import ConfigError, parse_override
 from minimal_hand_core.training.run import CHECKPOINT
 from minimal_hand_core.training.schedule import learning_rate
 from minimal_hand_core.training.state import RunState
@@ -120,3 +121,19 @@ def test_the_command_line_reports_a_missing_folder_and_what_belongs_there(tmp_pa
     assert status == 1
     assert 'labels.json is missing' in error and 'images/SOURCE' in error and 'Traceback' not in error
     assert not (tmp_path / 'run' / WEIGHTS).exists()
+
+
+def test_numbers_may_be_written_without_a_point(tmp_path):
+    (tmp_path / 'recipe.yaml').write_text('learning_rate: 2e-3')
+    assert load_config(tmp_path / 'recipe.yaml', dict([parse_override('weight_decay=1e-2')])).learning_rate == 0.002
+
+
+@pytest.mark.parametrize(('batch', 'negative'), [(25, 0.1), (9, 0.5)])
+def test_an_odd_batch_without_photos_is_whole(batch, negative, tmp_path):
+    (tmp_path / 'photos').mkdir()
+    for i in range(20):
+        cv2.imwrite(str(tmp_path / 'photos' / f'{i}.png'), np.zeros((200, 200, 3), np.uint8))
+    shares = {'negative_share': negative, 'rendered_share': 1 - negative}
+    data = {'real_hands': None, 'backgrounds': str(tmp_path / 'photos'), **shares}
+    stream = CropStream(config_from_dict({'batch': batch, 'data': data}))
+    assert len(stream[0]['images']) == batch

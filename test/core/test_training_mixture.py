@@ -150,9 +150,9 @@ def test_a_left_hand_is_taught_as_no_right_hand(roots):
 def test_a_batch_is_the_same_whoever_makes_it(roots):
     config = settings(roots, 'rhd', 'freihand', rendered_share=0.25)
     whole = CropStream(config)
-    parts = [CropStream(config, Ranks(rank, 2, rank))[3] for rank in (0, 1)]
+    parts = [CropStream(config, Ranks(rank, 2, rank))[3] for rank in (1, 0)]  # by turns in every step
     for key, value in whole[3].items():
-        assert torch.equal(torch.stack([part[key] for part in parts], dim=1).flatten(0, 1), value), key
+        assert torch.equal(torch.cat([part[key] for part in parts]), value), key
     loader = load_batches(CropStream(settings(roots, 'rhd', 'freihand', rendered_share=0.25, workers=2)), 2)
     for step, draw in zip((2, 3), loader):
         assert not draw.failure
@@ -164,6 +164,21 @@ def test_a_batch_is_the_same_whoever_makes_it(roots):
     assert not torch.equal(other[3]['images'], whole[3]['images'])
     with pytest.raises(ValueError, match='batch is 8; give a multiple of the 3 processes'):
         CropStream(config, Ranks(0, 3, 0))
+
+
+@pytest.mark.parametrize('world', [2, 4])
+def test_every_rank_sees_its_share_of_every_data_set(roots, world, monkeypatch):
+    """Turns go round evenly; every second or fourth crop would be of the same set throughout the run."""
+    config = settings(roots, 'rhd', 'freihand', rendered_share=0.5, negative_share=0.0)
+    for rank in range(world):
+        stream = CropStream(config, Ranks(rank, world, rank))
+        drawn = []
+        monkeypatch.setattr(stream, '_rendered', lambda before, drawn=drawn: drawn.append('rendered'))
+        monkeypatch.setattr(stream, '_photo', lambda part, *rest, drawn=drawn: drawn.append(id(part)))
+        for step in range(32):
+            stream._mixture(step, [])
+        counts = sorted(drawn.count(kind) / len(drawn) for kind in set(drawn))
+        assert counts == pytest.approx([0.25, 0.25, 0.5], abs=0.1)
 
 
 def test_every_data_set_says_what_may_be_trained_on():

@@ -84,7 +84,8 @@ class Variation:
     def reach(self) -> float:
         """How far to each side of the middle of the keypoints' box a crop may show, in longer sides of the box."""
         largest = self.far_scale if self.far > 0 else self.scale[1]
-        return CROP_FACTOR * largest * (math.sqrt(0.5) + self.shift)
+        longer = math.exp(self.stretch) if self.stretched > 0 else 1.0
+        return CROP_FACTOR * largest * longer * (math.sqrt(0.5) + self.shift)
 
     @property
     def hand_px(self) -> float:

@@ -1,9 +1,6 @@
 """Colour of a point on skin, nails, cloth or an object, as functions that other compiled kernels call.
 
 Everything is float32, constants too: a stray Python number would turn the sums into float64 and cost a third more time.
-
-numba's cache sees changes of a kernel's own file only. These functions, and those of `illumination`, are compiled into
-`shading.shade`: after a change here, touch shading.py (or delete its __pycache__).
 """
 
 from __future__ import annotations

@@ -190,6 +190,9 @@ def _rebuilt(content: bytes, tables: Mapping[bytes, bytes]) -> bytes:
         for name, inner in boxes:
             if name in _TREE:
                 inner = rebuild(_boxes(inner))
+                if name == b'stbl' and b'stss' not in leaves:
+                    # left out where all pictures of the first part are key pictures
+                    inner += _box(b'stss', tables[b'stss'])
             elif name in places and inner[0] == 0:
                 at, value = places[name]
                 inner = inner[:at] + struct.pack('>I', min(value, 2**32 - 1)) + inner[at + 4 :]
