@@ -141,10 +141,11 @@ class RetargetWork(Work[RetargetSettings]):
     def _follow(self, observe: Callable[[], HandObservation], seconds: float, score: float | None = None) -> None:
         start = time.perf_counter()
         if self._settings.feedback and self._guard.enabled and not self._guard.moving:
-            if self._robot_lost():
+            found = self._robot_found()
+            if found is None:
                 self._drop(_UNKNOWN)
                 return
-            self._guard.start_at(self._robot_at)
+            self._guard.start_at(found)
         try:
             hand = observe()
             target = self._retargeter.retarget(hand)
@@ -181,10 +182,13 @@ class RetargetWork(Work[RetargetSettings]):
             response.message = _UNKNOWN
         return response
 
+    def _robot_found(self) -> np.ndarray | None:
+        """(N,) where the robot is; None where it has not told that a moment ago."""
+        return self._robot_at if time.monotonic() - self._robot_told <= FEEDBACK_TIMEOUT else None
+
     def _robot_lost(self) -> bool:
-        """Whether the robot has to tell where it is, and has not done so a moment ago."""
-        told = self._robot_at is not None and time.monotonic() - self._robot_told <= FEEDBACK_TIMEOUT
-        return self._settings.feedback and not told
+        """Whether the robot has to tell where it is, and has not."""
+        return self._settings.feedback and self._robot_found() is None
 
     def _command(self) -> None:
         command = self._guard.command(time.monotonic())
