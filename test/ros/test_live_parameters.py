@@ -108,7 +108,7 @@ def test_the_same_value_again_is_no_change(run_here: Callable, peer) -> None:
 def test_every_fixed_parameter_can_be_set_before_configuring(run_here: Callable, peer) -> None:
     here = run_here(ShapeServer, {'autostart': False})
     assert not Knobs(peer, 'shape_server').set(shape__method='pso', side='left', hand_length=0.08, threads=2)
-    settings = here.node.parameters.settings
+    settings = here.node.parameters.settings.shape
     assert (settings.method, settings.side, settings.hand_length, settings.threads) == ('pso', 'left', 0.08, 2)
 
 
