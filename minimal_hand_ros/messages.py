@@ -43,8 +43,7 @@ def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraM
         CameraError: values that no camera has.
     """
     if rectified:
-        k = np.reshape(message.p, (3, 4))[:, :3]
-        return CameraModel.from_info(message.width, message.height, k.reshape(-1))
+        return CameraModel.from_rectified_info(message.width, message.height, message.p)
     return CameraModel.from_info(message.width, message.height, message.k, message.d, message.distortion_model)
 
 

@@ -241,9 +241,7 @@ def _camera(message: Any, rectified: bool) -> CameraModel | None:
     k, d, p = (getattr(message, name, getattr(message, name.upper(), ())) for name in 'kdp')
     try:
         if rectified:
-            return CameraModel.from_info(
-                message.width, message.height, np.reshape(p, (3, 4))[:, :3].reshape(-1).tolist()
-            )
+            return CameraModel.from_rectified_info(message.width, message.height, p)
         return CameraModel.from_info(message.width, message.height, k, d, message.distortion_model)
     except CameraError:
         return None

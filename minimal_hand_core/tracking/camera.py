@@ -87,6 +87,16 @@ class CameraModel:
             return None
         return cls(int(width), int(height), matrix, np.asarray(d, np.float64), distortion_model)
 
+    @classmethod
+    def from_rectified_info(cls, width: int, height: int, p: Sequence[float]) -> CameraModel | None:
+        """The camera of the rectified pictures of a `sensor_msgs/CameraInfo`: the left three columns of its p (3×4,
+        row-major), and no distortion; None when it is not calibrated (p all zero).
+
+        Raises:
+            CameraError: as the constructor.
+        """
+        return cls.from_info(width, height, np.reshape(p, (3, 4))[:, :3].reshape(-1).tolist())
+
     @property
     def focal(self) -> float:
         """Geometric mean of the two focal lengths, pixels."""

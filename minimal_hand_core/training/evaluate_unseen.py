@@ -49,10 +49,11 @@ def sources_of(config: TrainingConfig, tiers: str = 'A') -> list[str]:
         raise ConfigError('data.real_hands is None: give the folder of photos whose sources are to be left out')
     if config.data.leave_out:
         raise ConfigError(f'data.leave_out is {list(config.data.leave_out)}: leave it empty, each source has its turn')
-    sources = sorted({record['source'] for record in RealHands(config.data.real_hands, 'all').records})
+    records = RealHands(config.data.real_hands, 'all').records
+    sources = sorted({record['source'] for record in records})
     if len(sources) < 2:
         raise ConfigError(f'{config.data.real_hands} has one source, {sources[0]}: without it nothing is left')
-    scored = {record['source'] for record in RealHands(config.data.real_hands, 'all', tiers=tiers).records}
+    scored = {record['source'] for record in records if record['tier'] in tiers}
     bare = [source for source in sources if source not in scored]
     if bare:
         raise ConfigError(f'{bare[0]} has no hand of tier {tiers}, to be scored on: give other --tiers')

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from minimal_hand_core.shape import SHAPE_METHODS
 from minimal_hand_core.tracking import PoseConfig
 from minimal_hand_ros.parameters import ParameterLoader
-from minimal_hand_ros.settings.common import (
-    load_hand_length,
-    load_mirrored,
-    load_model,
-    load_side,
-    load_threads,
-)
+from minimal_hand_ros.settings.common import load_hand_length, load_mirrored, load_model, load_side, load_threads
 from minimal_hand_ros.settings.pose import DepthSettings, load_depth, load_keypoint_scale
 
 MAX_CALIBRATION_FRAMES = 10000
