@@ -99,7 +99,7 @@ def tell_2d(name: str, found: Predictions) -> None:
 def tell_both(name: str, found: Predictions) -> None:
     """The same, and 3D with root and scale aligned."""
     tell_2d(name, found)
-    errors = 1000 * root_scale_errors(found.xyz, found.true_m)
+    errors = 1000 * root_scale_errors(found.camera_xyz, found.true_m)
     print(f'  3D, root and scale aligned: mean {errors.mean():.1f} mm')
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from minimal_hand_core.detnet.axes import AXES, CAMERA, VIEW
 from minimal_hand_core.detnet.network import BACKBONES, RESOLUTIONS, DetNet
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.weights import SAFETENSORS, WeightsError, WeightsFormat, first_line
@@ -65,6 +66,7 @@ def load_detnet(path: str | Path = 'default', backbone: str | None = None) -> De
     else:
         model = DetNet(backbone)
     _FILES.fill(model, state, path, model.backbone)
+    model.axes = _axes(path, metadata)
     return model.eval()
 
 
@@ -74,7 +76,7 @@ def save_detnet(model: DetNet, path: str | Path, metadata: Mapping[str, str] | N
     Args:
         model: the network; it is not changed.
         path: a ``.safetensors`` file; its folder must exist.
-        metadata: more to keep with them, such as what they were trained on. 'backbone', 'resolution' and
+        metadata: more to keep with them, such as what they were trained on. 'backbone', 'resolution', 'axes' and
             'format' are set here.
         half: store convolution kernels in float16. Norms and biases, a hundredth of the numbers, stay float32, and so
             does a kernel that float16 cannot hold.
@@ -83,7 +85,8 @@ def save_detnet(model: DetNet, path: str | Path, metadata: Mapping[str, str] | N
         CheckpointError: the path is not a ``.safetensors`` one or cannot be written; or a weight is not finite.
         ValueError: metadata is not text, or contradicts the model.
     """
-    _FILES.write(model, Path(path), metadata, {'backbone': model.backbone, 'resolution': str(model.resolution)}, half)
+    said = {'backbone': model.backbone, 'resolution': str(model.resolution), 'axes': model.axes}
+    _FILES.write(model, Path(path), metadata, said, half)
 
 
 def weights_file(path: str | Path = 'default') -> Path:
@@ -106,6 +109,16 @@ def checkpoint_metadata(path: str | Path = 'default') -> dict[str, str]:
     return _FILES.read(_FILES.resolve(path), with_tensors=False)[1]
 
 
+def checkpoint_axes(path: str | Path = 'default') -> str:
+    """In which axes the network of a checkpoint says its xyz, one of `axes.AXES`.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    path = weights_file(path)
+    return _axes(path, checkpoint_metadata(path) if path.suffix == SAFETENSORS else {})
+
+
 def _resolution(path: Path, metadata: Mapping[str, str]) -> int:
     # files from before there was a choice do not say it
     said = metadata.get('resolution', str(CROP_SIZE))
@@ -114,6 +127,15 @@ def _resolution(path: Path, metadata: Mapping[str, str]) -> int:
         choices = ', '.join(map(str, known))
         raise CheckpointError(path, f'names the unknown resolution {said!r}: this version knows {choices}')
     return int(said)
+
+
+def _axes(path: Path, metadata: Mapping[str, str]) -> str:
+    # files from before it was said: the peer's, and those taught as the peer teaches
+    theirs = path.suffix in PEERS or metadata.get('recipe') == 'paper'
+    said = metadata.get('axes', CAMERA if theirs else VIEW)
+    if said not in AXES:
+        raise CheckpointError(path, f'names the unknown axes {said!r}: this version knows {", ".join(AXES)}')
+    return said
 
 
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:

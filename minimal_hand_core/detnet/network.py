@@ -9,6 +9,7 @@ Source: fact sheet 2.1 (input), 2.2 (layers), 2.8 (initialisation).
 import torch
 from torch import nn
 
+from minimal_hand_core.detnet.axes import VIEW
 from minimal_hand_core.detnet.decode import DecodedHands, decode
 from minimal_hand_core.detnet.heads import MapHead, position_channels
 from minimal_hand_core.detnet.output import CROP_SIZE, MAP_SIZE, DetNetOutput
@@ -32,6 +33,9 @@ class DetNet(nn.Module):
         refined: with a KeypointRefiner.
         deeper: with more residual blocks; ``'small'`` alone.
 
+    Attributes:
+        axes: in which it says xyz, one of `axes.AXES`; who teaches or loads it sets them.
+
     Raises:
         ValueError: the backbone is neither of them, does not work in that resolution, or cannot be deeper.
     """
@@ -43,6 +47,7 @@ class DetNet(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.resolution, self.deeper = backbone, resolution, deeper
+        self.axes = VIEW
         known = RESOLUTIONS.get(backbone, (resolution,))
         if resolution not in known:
             choices = ', '.join(map(str, known))

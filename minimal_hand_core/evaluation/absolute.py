@@ -1,7 +1,6 @@
 """Predicted hands in metres, in the camera frame: what `tracking.wrist.locate_hand` does, for many hands at once.
 
-xyz · hand length is the hand about its middle MCP, in the axes of the view along the crop's centre; the rotation of
-that ray turns it into the camera's axes, and the pixels say where it is. Pixels are weighed by confidence.
+xyz · hand length is the hand about its middle MCP, and the pixels say where it is. Pixels are weighed by confidence.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from minimal_hand_core.arrays import check_shape
+from minimal_hand_core.evaluation.view import rays
 from minimal_hand_core.tracking.wrist import ITERATIONS
 
 MIN_WEIGHT = 0.02
@@ -22,17 +22,15 @@ def place_hands(
     uv: np.ndarray,
     confidence: np.ndarray,
     intrinsics: np.ndarray,
-    centers: np.ndarray,
     lengths: np.ndarray,
 ) -> np.ndarray:
     """Keypoints in the camera frame.
 
     Args:
-        xyz: (N, 21, 3) network units, axes of the crop's view.
+        xyz: (N, 21, 3) network units, camera axes.
         uv: (N, 21, 2) pixels of the picture, no lens distortion.
         confidence: (N, 21) weights of the pixels.
         intrinsics: (N, 3, 3).
-        centers: (N, 2) centre of the crop, pixels of the picture.
         lengths: (N,) |wrist − middle MCP|, metres.
 
     Returns:
@@ -47,30 +45,13 @@ def place_hands(
         ('uv', uv, (count, 21, 2)),
         ('confidence', confidence, (count, 21)),
         ('intrinsics', intrinsics, (count, 3, 3)),
-        ('centers', centers, (count, 2)),
     ):
         check_shape(value, name, shape)
     k = np.asarray(intrinsics, np.float64)
-    views = _view_rotations(_rays(centers[:, None], k)[:, 0])
-    points = np.einsum('nij,nkj->nki', views, np.asarray(xyz, np.float64)) * np.asarray(lengths)[:, None, None]
+    points = np.asarray(xyz, np.float64) * np.asarray(lengths)[:, None, None]
     points = points - points[:, :1]
     weights = np.maximum(np.asarray(confidence, np.float64), MIN_WEIGHT)
-    return points + _wrists(_rays(uv, k), points, weights)[:, None]
-
-
-def _rays(uv: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """(N, K, 2) pixels → points of the plane Z = 1."""
-    uv = np.asarray(uv, np.float64)
-    y = (uv[..., 1] - k[:, None, 1, 2]) / k[:, None, 1, 1]
-    x = (uv[..., 0] - k[:, None, 0, 2] - k[:, None, 0, 1] * y) / k[:, None, 0, 0]
-    return np.stack([x, y], axis=-1)
-
-
-def _view_rotations(rays: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) of rays (N, 2): `tracking.camera.view_rotation` of each."""
-    x, y, z = np.concatenate([rays, np.ones((len(rays), 1))], axis=1).T / np.sqrt(1 + (rays**2).sum(axis=1))
-    rows = [[1 - x * x / (1 + z), -x * y / (1 + z), x], [-x * y / (1 + z), 1 - y * y / (1 + z), y], [-x, -y, z]]
-    return np.moveaxis(np.array(rows), 2, 0)
+    return points + _wrists(rays(uv, k), points, weights)[:, None]
 
 
 def _wrists(rays: np.ndarray, points: np.ndarray, weights: np.ndarray) -> np.ndarray:

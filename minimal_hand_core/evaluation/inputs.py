@@ -25,7 +25,7 @@ from minimal_hand_core.evaluation.protocols import PROTOCOLS
 from minimal_hand_core.evaluation.report import Report, check_output
 from minimal_hand_core.evaluation.sources import Source, fingerprint, sources
 from minimal_hand_core.inference import BACKENDS, Engine, EngineError, create_engine
-from minimal_hand_core.inference.onnx_model import ONNX, digest, model_facts
+from minimal_hand_core.inference.onnx_model import ONNX, digest, model_facts, taught_axes
 
 FOLDER = 'predictions'
 """In the output folder, or in the user's cache without one."""
@@ -124,6 +124,7 @@ class _Network:
         path = weights_file(options.weights)
         self.sha256 = digest(path)
         self.backbone = _backbone(path, options.backbone)
+        self.axes = taught_axes(str(options.weights))
         self.crop = options.crop or ('peer' if path.suffix in PEERS else 'tracker')
 
     def engine(self) -> Engine:
@@ -158,6 +159,7 @@ def _predictions(
         backend=options.backend,
         length=len(samples),
         fingerprint=fingerprint(samples, options.partial),
+        axes=network.axes,
     )
     path = folder / predictions_name(origin, source.root)
     if path.is_file():

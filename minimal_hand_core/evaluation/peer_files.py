@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from minimal_hand_core.detnet.axes import CAMERA
 from minimal_hand_core.evaluation.predictions import Origin, PredictionError, Predictions
 from minimal_hand_core.evaluation.protocols import TIPS_ONLY, depth_frame_truth
 from minimal_hand_core.files import write_atomically
@@ -92,7 +93,7 @@ def read_peer(folder: Path | str, dataset: str, need_truth: bool = True) -> Pred
         intrinsics=np.full((count, 3, 3), np.nan),
         sides=np.full(count, SIDES.index('right')),
         crops=np.full((count, 3), np.nan),
-        origin=Origin(dataset=dataset, split='test', options=options, weights=str(folder), length=count),
+        origin=Origin(dataset=dataset, split='test', options=options, weights=str(folder), length=count, axes=CAMERA),
     )
 
 
@@ -109,7 +110,7 @@ def write_peer(folder: Path | str, predictions: Predictions) -> list[Path]:
     truth = predictions.true_m
     if dataset in TIPS_ONLY:
         truth = depth_frame_truth(predictions)[:, TIP_KEYPOINTS]
-    arrays = {_PREDICTED: predictions.xyz, _TRUE: truth}
+    arrays = {_PREDICTED: predictions.camera_xyz, _TRUE: truth}
     paths = []
     for kind, points in arrays.items():
         path = _path(Path(folder).expanduser(), dataset, kind)

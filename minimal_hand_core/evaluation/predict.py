@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.detnet.axes import axes_of
 from minimal_hand_core.detnet.network import DetNet
 from minimal_hand_core.evaluation.crops import first_look, followed_look, second_look, upright_look
 from minimal_hand_core.evaluation.predictions import UNKNOWN_SIDE, Origin, PredictionError, Predictions, concatenate
@@ -34,6 +35,7 @@ class ModelEngine:
             raise ValueError(
                 'the network is in training mode, which would use and change batch statistics; call .eval()'
             )
+        self.axes = model.axes
         self._graph = KeypointGraph(model)
         self._device = next(model.parameters()).device
 
@@ -70,7 +72,7 @@ def predict(
     if batch < 1:
         raise ValueError(f'batch is {batch}; give 1 or more')
     engine = ModelEngine(network) if isinstance(network, DetNet) else network
-    origin = origin or Origin(crop=crop)
+    origin = origin or Origin(crop=crop, axes=axes_of(network))
     iterator = iter(samples)
     parts = []
     while chunk := list(islice(iterator, batch)):
@@ -133,7 +135,7 @@ def _sides(engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop]) -> 
 def _look(
     engine: Engine, samples: Sequence[Sample], crops: Sequence[Crop], sides: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """uv (B, 21, 2) pixels of the pictures, xyz (B, 21, 3) in the pictures' axes, confidence (B, 21)."""
+    """uv (B, 21, 2) pixels of the pictures, xyz (B, 21, 3) in the network's axes, confidence (B, 21)."""
     looks = [Look(crop, side) for crop, side in zip(crops, sides)]
     images = [look.crop.extract(sample.image, mirror=look.side == 'left') for look, sample in zip(looks, samples)]
     output = engine.run(np.stack(images))

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from minimal_hand_core.arrays import describe_shape
+from minimal_hand_core.detnet.axes import VIEW
 from minimal_hand_core.evaluation.array_file import load_arrays, save_arrays
+from minimal_hand_core.evaluation.view import view_rotations
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
 from minimal_hand_core.weights import first_line
 
@@ -43,6 +45,7 @@ class Origin:
         backend: engine that was asked for, as `create_engine` knows it.
         length: number of hands that the data set had; 0 where unknown.
         fingerprint: of its pictures and labels, see `sources.fingerprint`.
+        axes: in which the network says xyz, one of `detnet.axes.AXES`.
     """
 
     dataset: str = ''
@@ -55,6 +58,7 @@ class Origin:
     backend: str = ''
     length: int = 0
     fingerprint: str = ''
+    axes: str = VIEW
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Predictions:
     Attributes:
         keys: N names, unique inside the data set.
         uv, true_uv: (N, 21, 2) pixels of each hand's picture. All of `uv` is NaN where only 3D was kept.
-        xyz: (N, 21, 3) network units, (X − X9)/|X9 − X0|, axes of the crop's view in the picture.
+        xyz: (N, 21, 3) network units, (X − X9)/|X9 − X0|, in the network's axes (`origin.axes`).
         confidence: (N, 21) 0…1.
         true_m: (N, 21, 3) metres, camera frame.
         visible: (N, 21) bool, as `Sample.visible`.
@@ -126,6 +130,17 @@ class Predictions:
     def labelled(self) -> np.ndarray:
         """(N, 21) bool, keypoints whose place in space is known, seen or not."""
         return np.isfinite(self.true_m).all(axis=2)
+
+    @property
+    def camera_xyz(self) -> np.ndarray:
+        """(N, 21, 3) float64, xyz in the axes of the camera, which are those of `true_m`. Where the crop or the camera
+        is not known, in those of the view."""
+        turned = self.xyz.astype(np.float64)
+        known = np.isfinite(self.intrinsics).all(axis=(1, 2)) & np.isfinite(self.crops).all(axis=1)
+        if self.origin.axes == VIEW and known.any():
+            views = view_rotations(self.crops[known, :2], self.intrinsics[known].astype(np.float64))
+            turned[known] = np.einsum('nij,nkj->nki', views, turned[known])
+        return turned
 
     def mirrored(self, points: np.ndarray) -> np.ndarray:
         """Points (N, K, 2 or 3) with the x of left hands turned round: all become right hands, and back. Float64."""

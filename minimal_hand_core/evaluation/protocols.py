@@ -121,7 +121,7 @@ def _absolute(predictions: Predictions) -> Compared:
     chosen = predictions.take(known)
     truth, labelled = truth[known], labelled[known]
     length = np.linalg.norm(truth[:, MIDDLE_MCP] - truth[:, WRIST], axis=1)
-    placed = place_hands(chosen.xyz, chosen.uv, chosen.confidence, chosen.intrinsics, chosen.crops[:, :2], length)
+    placed = place_hands(chosen.camera_xyz, chosen.uv, chosen.confidence, chosen.intrinsics, length)
     left_out = len(known) - int(known.sum())
     notes = (f'{left_out} hands without intrinsics or metric labels left out',) if left_out else ()
     return _compared(placed, truth, labelled, notes)
@@ -178,7 +178,7 @@ def _truth(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
 
 def _aligned_by_root(predictions: Predictions) -> Compared:
     truth, labelled = _truth(predictions)
-    aligned = align_root_scale(predictions.xyz, truth, labelled)
+    aligned = align_root_scale(predictions.camera_xyz, truth, labelled)
     return _compared(aligned, truth, labelled & np.isfinite(aligned).all(axis=2))
 
 
@@ -192,7 +192,7 @@ def _aligned_by_centroid(predictions: Predictions, truth: np.ndarray) -> Compare
     if not enough.any():
         raise ProtocolError(f'no hand has {MINIMUM_TIPS} labelled tips')
     truth, labelled = truth[enough], labelled[enough]
-    aligned = align_centroid_scale(predictions.xyz[enough][:, tips], truth, labelled)
+    aligned = align_centroid_scale(predictions.camera_xyz[enough][:, tips], truth, labelled)
     return _compared(aligned, truth, labelled)
 
 

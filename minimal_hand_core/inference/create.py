@@ -13,7 +13,7 @@ from minimal_hand_core.inference.agreement import check_agreement, plain_maps
 from minimal_hand_core.inference.availability import check_available
 from minimal_hand_core.inference.engine import BACKENDS, EngineError, ModelError, NetworkEngine
 from minimal_hand_core.inference.machine import usable_cores
-from minimal_hand_core.inference.onnx_model import ONNX, forget_model, model_of
+from minimal_hand_core.inference.onnx_model import ONNX, forget_model, model_of, taught_axes
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def create_engine(backend: str = 'auto', weights: str = 'default', threads: int 
         cause = _warn_of_fallback(backend, error)
         engine = build_engine('torch', weights, threads)
         engine.replaces = cause
+    engine.axes = taught_axes(weights)
     _log.info('network runs in %s', engine.description)
     return engine
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from minimal_hand_core.detnet.axes import VIEW
 from minimal_hand_core.detnet.output import CROP_SIZE
 
 BACKENDS = (
@@ -40,7 +41,7 @@ class EngineOutput(NamedTuple):
     """Decoded keypoints of B crops, NumPy.
 
     uv: (B, 21, 2) float32 pixels (x, y) of the crop.
-    xyz: (B, 21, 3) float32 network units, axes of the crop's view.
+    xyz: (B, 21, 3) float32 network units, in the network's axes.
     confidence: (B, 21) float32, 0…1.
     network_seconds, decode_seconds: where the time went; an engine that decodes inside the network says 0 for decoding.
     """
@@ -80,9 +81,11 @@ class NetworkEngine(ABC):
         precision: of the convolutions, such as 'float32'; decoding is always in float32.
         description: runtime with its version, device, precision and threads, for a log line.
         replaces: which engine failed, that this one took the place of, and why; '' when none did.
+        axes: of xyz, one of `detnet.axes.AXES`, as the network was taught.
     """
 
     replaces = ''
+    axes = VIEW
 
     def __init__(self, backend: str, runtime: str, device: str, precision: str, threads: int = 0) -> None:
         self.backend = backend

@@ -17,7 +17,8 @@ import torch
 
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.detnet import DetNet, load_detnet
-from minimal_hand_core.detnet.checkpoint import weights_file
+from minimal_hand_core.detnet.axes import VIEW
+from minimal_hand_core.detnet.checkpoint import checkpoint_axes, weights_file
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.availability import check_packages
@@ -32,7 +33,7 @@ EXPORT_VERSION = 1
 UNITS = {
     'input': f'crops: (B, {CROP_SIZE}, {CROP_SIZE}, 3) uint8 RGB of right hands; mirror left ones',
     'uv': '(B, 21, 2) pixels (x, y) of the crop, pixel centres at integers',
-    'xyz': '(B, 21, 3) (X - X9) / |X9 - X0|, axes of the view: x right, y down, z forward',
+    'xyz': '(B, 21, 3) (X - X9) / |X9 - X0|, axes of the view or the camera (see axes): x right, y down, z forward',
     'confidence': '(B, 21) 0 to 1',
     'keypoints': 'wrist, then thumb, index, middle, ring, little, each base to tip',
 }
@@ -73,7 +74,7 @@ def export_model(network: DetNet, metadata: dict[str, str] | None = None) -> byt
             dynamic_axes={name: {0: 'batch'} for name in (INPUT, *names)},
         )
     model = onnx.load_model_from_string(file.getvalue())
-    facts = {'backbone': network.backbone, 'crop_size': str(CROP_SIZE), 'precision': 'float32'}
+    facts = {'backbone': network.backbone, 'axes': network.axes, 'crop_size': str(CROP_SIZE), 'precision': 'float32'}
     entries = {**facts, **UNITS, **(metadata or {})}
     onnx.helper.set_model_props(model, entries)
     onnx.checker.check_model(model)
@@ -138,6 +139,19 @@ def model_of(weights: str = 'default') -> bytes:
         content = export_model(load_detnet(path), {'weights_sha256': sha256})
         _write_checked(cached, content)
     return content
+
+
+def taught_axes(weights: str = 'default') -> str:
+    """In which axes the network of some weights, as of `model_of`, says its xyz.
+
+    Raises:
+        CheckpointError, EngineError: as `model_of`.
+    """
+    path = weights_file(weights)
+    if path.suffix != ONNX:
+        return checkpoint_axes(path)
+    # files from before it was said
+    return model_facts(path.read_bytes()).get('axes', VIEW)
 
 
 def forget_model(weights: str) -> None:

@@ -150,14 +150,17 @@ class VideoInput:
         self._paced = rate > 0
         self.rate = rate or (float(said) if 1 <= said <= 1000 else FOLDER_RATE)
         self.count: int | None = int(count) if 1 <= count < 2**40 else None
+        # Where a file does not say how many there are, OpenCV takes its length times the rate that it is said to have.
+        self._length_ms = 1e3 * self.count / said if self.count and said > 0 else math.inf
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """As PictureInput says. To get to `start`, what lies before it is decoded: seeking is not exact."""
         capture = self._open()
-        number, stamp = 0, -1
+        number, stamp, shown = 0, -1, 0.0
         try:
             while capture.grab():
-                stamp = self._stamp(number, stamp, capture.get(cv2.CAP_PROP_POS_MSEC))
+                shown = capture.get(cv2.CAP_PROP_POS_MSEC)
+                stamp = self._stamp(number, stamp, shown)
                 if number >= start:
                     read, image = capture.retrieve()
                     name = f'{self.path}, picture {number}'
@@ -170,7 +173,9 @@ class VideoInput:
             capture.release()
         if number == 0:
             raise InputError(f'{self.path} holds no picture that can be decoded')
-        if self.count is not None and number < (1 - MISSING) * self.count:
+        # A video whose pictures are further apart than it says has fewer of them and is whole all the same.
+        short = not shown >= (1 - MISSING) * self._length_ms
+        if self.count is not None and number < (1 - MISSING) * self.count and short:
             raise InputError(
                 f'{self.path} should have {self.count} pictures, but only {number} can be decoded: cut off'
             )

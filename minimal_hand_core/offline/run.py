@@ -22,6 +22,7 @@ from minimal_hand_core.offline.inputs import Frame, InputError, PictureInput, op
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
 from minimal_hand_core.offline.outputs import Output, create_outputs
 from minimal_hand_core.offline.outputs.meshes import FOLDER as MESHES
+from minimal_hand_core.offline.outputs.meshes import remove_meshes
 from minimal_hand_core.offline.state import LOCK, STATE, SUMMARY, WORK, State, alone, load_state, new_state
 from minimal_hand_core.offline.tracking import OfflineTracker
 from minimal_hand_core.tracking import CameraModel
@@ -292,7 +293,9 @@ def _remove(folder: Path) -> None:
     work = folder / WORK
     unfinished = [path for path in work.iterdir() if path.name not in (STATE, LOCK)]
     for path in [work / STATE, *unfinished, *(folder / name for name in OURS if name != WORK)]:
-        if path.is_dir() and not path.is_symlink():
+        if path.name == MESHES:
+            remove_meshes(path)
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

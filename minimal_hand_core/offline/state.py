@@ -20,7 +20,7 @@ from minimal_hand_core.detnet.checkpoint import weights_file
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.onnx_model import digest
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
-from minimal_hand_core.recording import is_recording
+from minimal_hand_core.recording import is_recording, recording_files
 from minimal_hand_core.weights import first_line
 
 WORK, STATE, LOCK = '.work', 'state.json', 'lock'
@@ -125,11 +125,12 @@ def new_state(path: Path, options: TrackOptions, anew: bool = False) -> State:
 
 
 def _files_of(place: Path) -> list[Path]:
-    """What an input is read from: results beside the pictures of a folder are none of it."""
+    """What an input is read from: results beside it in a folder are none of it."""
     if not place.is_dir():
         return [place]
-    files = sorted(each for each in place.iterdir() if each.is_file())
-    return files if is_recording(place) else [each for each in files if each.suffix.lower() in PICTURE_SUFFIXES]
+    if is_recording(place):
+        return recording_files(place)
+    return sorted(each for each in place.iterdir() if each.is_file() and each.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def _contents(options: TrackOptions) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from minimal_hand_core.recording.definitions import definition, is_known_as, type_hash
 from minimal_hand_core.recording.encoding import encode
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
-from minimal_hand_core.recording.reader import RecordedMessage, Recording, is_recording, read_messages
+from minimal_hand_core.recording.reader import RecordedMessage, Recording, is_recording, read_messages, recording_files
 from minimal_hand_core.recording.stamps import move_stamps
 from minimal_hand_core.recording.storage import RawMessage
 from minimal_hand_core.recording.topic import Offer, Topic
@@ -22,7 +22,8 @@ __all__ = [
     'encode',
     'is_known_as',
     'is_recording',
-    'read_messages',
     'move_stamps',
+    'read_messages',
+    'recording_files',
     'type_hash',
 ]

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+import yaml
+
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
 from minimal_hand_core.recording.mcap_storage import McapStorage
 from minimal_hand_core.recording.storage import RawMessage, RosbagsStorage, Storage
@@ -44,6 +46,14 @@ def is_recording(path: str | os.PathLike[str]) -> bool:
     if path.is_dir():
         return (path / METADATA).is_file() or bool(_mcap_files(path))
     return path.suffix.lower() in SUFFIXES
+
+
+def recording_files(folder: Path) -> list[Path]:
+    """What a folder that is a recording is read from; other files may lie beside them, such as results."""
+    named = _named(folder)
+    if named is None:
+        return _mcap_files(folder)
+    return [folder / METADATA, *(named or sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES))]
 
 
 class Recording:
@@ -182,9 +192,26 @@ def _mcap_files(folder: Path) -> list[Path]:
     def numbers(path: Path) -> list[tuple[int, str]]:
         return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', path.stem)]
 
+    named = _named(folder)
+    if named:
+        return [path for path in named if path.suffix == SUFFIX]
     # without metadata, as a killed rosbag2 leaves it, only what it would have named so: others are no parts of one bag
-    begin = '' if (folder / METADATA).is_file() else f'{escape(folder.resolve().name)}_'
+    begin = '' if named is not None else f'{escape(folder.resolve().name)}_'
     return sorted(folder.glob(f'{begin}*{SUFFIX}'), key=numbers)
+
+
+def _named(folder: Path) -> list[Path] | None:
+    """The files that a rosbag2's metadata name and that are there; empty where they cannot be read or name none such,
+    None without metadata."""
+    path = folder / METADATA
+    if not path.is_file():
+        return None
+    try:
+        names = yaml.safe_load(path.read_bytes())['rosbag2_bagfile_information']['relative_file_paths']
+        files = [folder / str(name) for name in names]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return []
+    return [file for file in files if file.is_file()]
 
 
 def _together(storages: list[Storage]) -> dict[str, Topic]:

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from minimal_hand_core.detnet.axes import CAMERA
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import Engine, create_engine
 from minimal_hand_core.tracking.camera import CameraModel, view_rotation
@@ -171,7 +172,9 @@ class HandsDetector:
         if not self._take_box(picture, stamp, results) and missing:
             self._search(picture, stamp, missing, results)
         return {
-            side: self._as_received(_in_camera_axes(found, camera), width) if isinstance(found, Keypoints) else found
+            side: self._as_received(self._in_camera_axes(found, camera), width)
+            if isinstance(found, Keypoints)
+            else found
             for side, found in results.items()
         }
 
@@ -354,6 +357,16 @@ class HandsDetector:
         most = strictness * self.config.max_inconsistency
         return is_hand(found, (picture.shape[1], picture.shape[0]), threshold, most)
 
+    def _in_camera_axes(self, found: Keypoints, camera: CameraModel | None) -> Keypoints:
+        """The same keypoints with xyz turned from the view along the crop's centre into the camera's axes, unless the
+        network says it in those."""
+        if camera is None or found.crop is None or self._looker.axes == CAMERA:
+            return found
+        ray = camera.normalize(np.array([found.crop.center]))[0]
+        if not np.isfinite(ray).all():
+            return found
+        return replace(found, xyz=found.xyz @ view_rotation(ray).T)
+
     def _bounded(self, picture: np.ndarray, crop: Crop) -> Crop:
         """The crop with its side within the configured bounds."""
         largest = max(self.config.max_crop_ratio * max(picture.shape[:2]), self.config.min_crop_side)
@@ -376,13 +389,3 @@ def _angle(found: Keypoints) -> float:
 
 def _scaled(crop: Crop, factor: float) -> Crop:
     return replace(crop, side=crop.side * factor)
-
-
-def _in_camera_axes(found: Keypoints, camera: CameraModel | None) -> Keypoints:
-    """The same keypoints with xyz turned from the view along the crop's centre into the camera's axes."""
-    if camera is None or found.crop is None:
-        return found
-    ray = camera.normalize(np.array([found.crop.center]))[0]
-    if not np.isfinite(ray).all():
-        return found
-    return replace(found, xyz=found.xyz @ view_rotation(ray).T)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from minimal_hand_core.arrays import for_kernel
+from minimal_hand_core.detnet.axes import axes_of
 from minimal_hand_core.detnet.output import CROP_SIZE
 from minimal_hand_core.inference import Engine
 from minimal_hand_core.tracking.crop import PAD, Crop
@@ -36,10 +37,12 @@ class Looker:
     Attributes:
         timings: seconds on 'crop', 'network' and 'decode' since `start`.
         runs: squares looked at since `start`.
+        axes: of xyz, one of `detnet.axes.AXES`.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.axes = axes_of(engine)
         self.start()
 
     def start(self) -> None:
@@ -59,7 +62,7 @@ class Looker:
             hidden: keypoints (21, 2) of hands that are not to be seen; they are painted over.
 
         Returns:
-            Keypoints with xyz in the axes of the view along the crop's centre.
+            Keypoints with xyz in the axes that the network was taught: `axes`.
         """
         start = time.perf_counter()
         crops = []

@@ -97,6 +97,8 @@ class DataConfig:
             check(self.negative_share == 0, 'data.backgrounds', None, 'a folder, or negative_share: 0')
         both = bool(self.datasets) and self.real_hands is not None
         check(not both, 'data.real_hands', self.real_hands, 'it as one of data.datasets, where others are named')
+        wanted = 'nothing without data.real_hands; of data.datasets, real_hands takes options: {leave_out: [...]}'
+        check(not self.leave_out or self.real_hands is not None, 'data.leave_out', list(self.leave_out), wanted)
         check(self.sampling in SAMPLINGS, 'data.sampling', self.sampling, f'one of {", ".join(SAMPLINGS)}')
         names = [(part.name, part.split, part.root) for part in self.datasets]
         double = next((name for i, name in enumerate(names) if name in names[:i]), None)

@@ -14,6 +14,7 @@ import numpy as np
 from minimal_hand_core.data.datasets.dataset import ALIASES, HandDataset
 from minimal_hand_core.data.datasets.holdout import held_out
 from minimal_hand_core.data.datasets.kept import KeptPictures
+from minimal_hand_core.data.datasets.real_hands import EmptySplitError
 from minimal_hand_core.data.datasets.registry import dataset_splits, open_dataset
 from minimal_hand_core.data.datasets.tree import DatasetError
 from minimal_hand_core.data.sample import Sample
@@ -97,7 +98,11 @@ def open_parts(name: str, root: str, split: str, options: dict[str, Any], kept: 
         )
     if name in OWN_VALIDATION:
         train = _all_of(_open(name, root, OWN_VALIDATION[name], options, kept))
-        return Parts(train, _all_of(_open(name, root, 'validation', options)))
+        try:
+            return Parts(train, _all_of(_open(name, root, 'validation', options)))
+        except EmptySplitError as error:
+            tell(f'nothing is held back: {error}')
+            return Parts(train, None)
     whole = _open(name, root, split, options)
     back, usable = held_out(whole), _usable(whole)
     if not usable.all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from minimal_hand_core.detnet.axes import CAMERA, VIEW
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
 from minimal_hand_core.detnet.checkpoint import load_detnet
 from minimal_hand_core.detnet.decode import DecodedHands
@@ -96,6 +97,7 @@ class RunState(TrainingRun[DetNet]):
         model = DetNet(config.backbone, config.resolution, refined=config.refiner, deeper=config.deeper)
         if config.start_from is not None and not goes_on:
             _begin_with(model, load_detnet(config.start_from, config.backbone), config)
+        model.axes = VIEW if config.data.view_axes else CAMERA
         model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate, config.weight_decay, self.dtype)
         super().__init__(config, model, optimizer)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minimal_hand_core.data.datasets.real_hands import RealHands
+from minimal_hand_core.data.datasets.real_hands import EmptySplitError, RealHands
 from minimal_hand_core.data.datasets.rendered import open_rendered
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.survey import evenly
@@ -22,6 +22,7 @@ from minimal_hand_core.evaluation.predict import Predictions, predict
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
 from minimal_hand_core.tracking.picture import PictureError
 from minimal_hand_core.training.config import TrainingConfig
+from minimal_hand_core.training.run import tell
 from minimal_hand_core.training.splits import Part, open_validation
 from minimal_hand_core.training.stream import CropStream
 
@@ -55,7 +56,10 @@ class Validator:
         self.unreadable: list[str] = []
         self.sets: list[HeldBack] = []
         if data.real_hands is not None:
-            self.sets.append(HeldBack('real', RealHands(data.real_hands, 'validation', tiers='A'), False))
+            try:
+                self.sets.append(HeldBack('real', RealHands(data.real_hands, 'validation', tiers='A'), False))
+            except EmptySplitError as error:
+                tell(f'no photos to look at the run on: {error}')
         rendered = config.validation.rendered if data.rendered > 0 else 0
         if rendered:
             samples = list(open_rendered(data.backgrounds, 'validation', length=rendered))
@@ -121,5 +125,5 @@ def _scores_3d(name: str, found: Predictions) -> dict[str, float]:
     if not placed.any():
         return {}
     seen = labelled[placed]
-    errors = root_scale_errors(found.xyz[placed], found.true_m[placed], seen) * 1000
+    errors = root_scale_errors(found.camera_xyz[placed], found.true_m[placed], seen) * 1000
     return {f'{name}_mm': float(errors[seen].mean()), f'{name}_auc': pck_auc(errors, seen)}

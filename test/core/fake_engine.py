@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from minimal_hand_core.detnet.axes import VIEW
 from minimal_hand_core.inference import EngineOutput
 from minimal_hand_core.tracking.camera import CameraModel, view_rotation
 
@@ -91,8 +92,11 @@ class OracleEngine:
     """A perfect network for `coordinates_picture`: it reads off where the crop lies and answers from the truth.
 
     Set `uv` (21, 2) picture pixels and `points` (21, 3) metres in the camera frame before each picture, or None for no
-    hand. xyz is what the network is trained to say: in the axes of the view along the crop's centre, mirrored with it.
+    hand. xyz is what the network is trained to say: in the axes of the view along the crop's centre, or where `axes`
+    says so in the camera's, mirrored with it.
     """
+
+    axes = VIEW
 
     def __init__(self, camera: CameraModel, side: str = 'right', size: tuple[int, int] = (480, 640)) -> None:
         self.camera, self.side, self.size = camera, side, size
@@ -115,6 +119,8 @@ class OracleEngine:
         if mirrored != (self.side == 'left') or not 0.3 < np.ptp(uv, axis=0).max() / 128 < 0.95:
             return nothing
         ray = self.camera.normalize(np.array([63.5, 63.5, 1])[None] @ affine)[0]
-        xyz = (self.points - self.points[9]) / np.linalg.norm(self.points[9] - self.points[0]) @ view_rotation(ray)
+        xyz = (self.points - self.points[9]) / np.linalg.norm(self.points[9] - self.points[0])
+        if self.axes == VIEW:
+            xyz = xyz @ view_rotation(ray)
         inside = ((uv > -0.5) & (uv < 127.5)).all(axis=1)
         return uv, xyz * ((-1, 1, 1) if mirrored else (1, 1, 1)), np.where(inside, 0.95, 0.0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minimal_hand_core.data.augmentation import network_coordinates
+from minimal_hand_core.detnet.axes import CAMERA
 from minimal_hand_core.evaluation.predictions import UNKNOWN_SIDE, Origin, Predictions
 from minimal_hand_core.hand.skeleton import SIDES
 
@@ -35,14 +36,15 @@ def perfect(dataset, samples, split='test', **options):
         intrinsics=np.stack([nothing[:3] if s.intrinsics is None else s.intrinsics for s in samples]),
         sides=np.array([UNKNOWN_SIDE if s.side is None else SIDES.index(s.side) for s in samples]),
         crops=np.column_stack([centers, np.full(len(samples), 200.0)]),
-        origin=Origin(dataset=dataset, split=split, options=options, length=len(samples)),
+        origin=Origin(dataset=dataset, split=split, options=options, length=len(samples), axes=CAMERA),
     )
 
 
 def made_up(rng, hands=40, dataset='rhd', noise=0.0, split='test', **options):
-    """Hands of random points, about 9 cm long, 40 to 80 cm before a camera; tips only where the data set has no more.
+    """Hands of random points, about 9 cm long, 40 to 80 cm before a camera, in whose axes xyz is.
 
-    `noise` is the standard deviation of every predicted coordinate, network units.
+    Tips only, where the data set has no more; `noise` is the standard deviation of every predicted coordinate, network
+    units.
     """
     points = rng.normal(0, 0.04, (hands, 21, 3))
     points[:, 9] = 0
@@ -70,5 +72,5 @@ def made_up(rng, hands=40, dataset='rhd', noise=0.0, split='test', **options):
         intrinsics=k,
         sides=rng.integers(0, 2, hands),
         crops=np.column_stack([np.nanmean(np.nan_to_num(true_uv, nan=100.0), axis=1), np.full(hands, 200.0)]),
-        origin=Origin(dataset=dataset, split=split, options=options, length=hands),
+        origin=Origin(dataset=dataset, split=split, options=options, length=hands, axes=CAMERA),
     )

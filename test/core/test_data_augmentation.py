@@ -86,6 +86,16 @@ def test_labels_of_a_stretched_picture_stay_on_the_pixels_and_teach_no_3d(seed):
     np.testing.assert_allclose((wide.intrinsics @ ray)[:2], wide.keypoints_px[3], atol=1e-9)
 
 
+@pytest.mark.parametrize('amount', [-0.6, -0.3, 0.3, 0.6])
+def test_the_mask_of_a_stretched_picture_lies_where_its_hand_does(amount):
+    mask = np.zeros((240, 240), bool)
+    mask[80:161, 60:141] = True
+    bright = np.repeat(255 * mask[..., None].astype(np.uint8), 3, axis=2)
+    wide = stretched(replace(_sample(), image=bright, mask=mask), amount)
+    shown, said = (np.argwhere(where).mean(axis=0) for where in (wide.image[..., 0] > 127, wide.mask))
+    np.testing.assert_allclose(said, shown, atol=0.26)
+
+
 @pytest.mark.parametrize('side', ['right', 'left'])
 @pytest.mark.parametrize('seed', range(6))
 def test_3d_turns_and_mirrors_with_2d(side, seed):

@@ -217,6 +217,39 @@ def test_one_folder_may_hold_all_data_sets(originals, tmp_path):
     assert len(open_dataset('stb', tmp_path, 'val', cache=False)) == 2
 
 
+@pytest.mark.parametrize(
+    ('name', 'place', 'part'),
+    [('rhd', 'RHD/RHD_published_v2', 'evaluation'), ('cmu_hand_labels', 'CMU/hand_labels', 'manual_test')],
+)
+def test_the_test_part_alone_is_found_beside_another_set(name, place, part, originals, tmp_path):
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / part).symlink_to(originals(name) / part)
+    (tmp_path / 'training').mkdir()  # of FreiHAND, unpacked into the same folder
+    assert len(open_dataset(name, tmp_path, 'test', cache=False)) > 0
+
+
+def test_what_others_may_read_is_theirs_to_read(originals, tmp_path):
+    before = os.umask(0o022)
+    try:
+        open_dataset('rhd', originals('rhd'), 'train', cache=tmp_path)
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.rglob('*.npz')] == [0o644]
+
+
+def test_pictures_of_one_video_are_one_group(copy):
+    root = copy('cmu_hand_labels')
+    labels = sorted((root / 'manual_train').glob('*.json'))[:1]
+    for path in labels:
+        for number in range(6):
+            for suffix in ('.json', '.jpg'):
+                name = f'Ricki_unit_8.flv_{number:06d}_{"lr"[number % 2]}{suffix}'
+                shutil.copyfile(path.with_suffix(suffix), path.with_name(name))
+    hands = open_dataset('cmu_hand_labels', root, 'train', cache=False)
+    groups = {hands.group(row) for row in range(len(hands)) if 'Ricki' in hands.key(row)}
+    assert groups == {'Ricki_unit_8'}
+
+
 # What is missing or malformed
 
 

@@ -54,6 +54,13 @@ def test_labels_come_back_by_value(tmp_path):
     assert first.weight_3d > second.weight_3d > 0
 
 
+def test_hands_of_one_picture_have_names_of_their_own(tmp_path):
+    file = 'images/subhih/two.jpg'
+    hands = RealHands(_folder(tmp_path, [_record(1, file=file), _record(2), _record(3, file=file, side='left')]), 'all')
+    assert [hand.key for hand in hands] == [hands.key(row) for row in range(3)]
+    assert [hand.key for hand in hands] == [file, 'images/subhih/00002.jpg', f'{file}#2']
+
+
 def test_stretched_sources_teach_no_3d(tmp_path):
     hands = RealHands(_folder(tmp_path, [_record(1, source='lebanese')]), 'all')
     assert hands[0].weight_3d == 0.0

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from minimal_hand_core import weights
 from minimal_hand_core.detnet import CheckpointError, DetNet, load_detnet, save_detnet
-from minimal_hand_core.detnet.checkpoint import checkpoint_metadata
+from minimal_hand_core.detnet.axes import CAMERA, VIEW
+from minimal_hand_core.detnet.checkpoint import checkpoint_axes, checkpoint_metadata
 
 
 @pytest.fixture(scope='module')
@@ -62,6 +64,7 @@ def test_round_trip(small: DetNet, tmp_path: Path, half: bool) -> None:
         'trained on': 'nothing',
         'backbone': 'small',
         'resolution': '128',
+        'axes': 'view',
         'format': 'minimal_hand_detnet',
     }
     if not half:
@@ -70,6 +73,32 @@ def test_round_trip(small: DetNet, tmp_path: Path, half: bool) -> None:
     with torch.inference_mode():
         for found, expected in zip(loaded(images), small(images), strict=True):
             torch.testing.assert_close(found, expected, rtol=0.02, atol=0.01 if half else 1e-6)
+
+
+def test_the_axes_that_were_taught_are_kept(tmp_path: Path, peer_state: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / 'net.safetensors'
+    network = DetNet('small', 32)
+    network.axes = CAMERA
+    save_detnet(network, path)
+    assert load_detnet(path).axes == checkpoint_axes(path) == CAMERA
+    # before they were said: ours, and those of the recipe that teaches as the peer does
+    for recipe, axes in (('modern', VIEW), ('paper', CAMERA)):
+        tensors, facts = contents(path)
+        facts.pop('axes', None)
+        save_file(tensors, path, {**facts, 'recipe': recipe})
+        assert load_detnet(path).axes == checkpoint_axes(path) == axes
+    save_file(tensors, path, {**facts, 'axes': 'world'})
+    with pytest.raises(CheckpointError, match="unknown axes 'world': this version knows view, camera"):
+        load_detnet(path)
+    assert checkpoint_axes() == load_detnet().axes == VIEW
+    peer = tmp_path / 'peer.pth'
+    torch.save(peer_state, peer)
+    assert load_detnet(peer).axes == checkpoint_axes(peer) == CAMERA
+
+
+def contents(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    with safe_open(path, 'pt') as file:
+        return load_file(path), dict(file.metadata())
 
 
 def test_half_is_half_the_size_and_spares_the_norms(small: DetNet, tmp_path: Path) -> None:

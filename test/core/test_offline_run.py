@@ -32,7 +32,7 @@ from minimal_hand_core.offline.inputs import InputError, open_input
 from minimal_hand_core.offline.outputs import film, meshes, recording
 from minimal_hand_core.offline.run import WORK
 from minimal_hand_core.pose import ANGLE_NAMES
-from minimal_hand_core.recording import RecordingWriter, read_messages
+from minimal_hand_core.recording import Recording, RecordingWriter, read_messages
 from minimal_hand_core.tracking import HandTrackerConfig
 
 
@@ -445,6 +445,57 @@ def test_a_video_that_is_cut_off(video, tmp_path):
     outcome = track_input(Task(cut, tmp_path / 'out', options()))
     assert 'cut off' in outcome.fault and 0 < outcome.pictures < COUNT
     assert len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == outcome.pictures
+
+
+class Slow:
+    """A video whose pictures come at half the rate that it says."""
+
+    def __init__(self, path):
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+    def __getattr__(self, name):
+        return getattr(self._capture, name)
+
+    def get(self, what):
+        twice = what in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_POS_MSEC)
+        return (2 if twice else 1) * self._capture.get(what)
+
+
+@pytest.mark.parametrize('rate', [0.0, 10.0])
+def test_a_video_that_is_slower_than_it_says_is_whole(video, monkeypatch, rate):
+    source = open_input(video, options(rate=rate))
+    monkeypatch.setattr(source, '_open', lambda: Slow(video))
+    source.__init__(video, rate)
+    assert source.count == 2 * COUNT
+    assert len(list(source.frames())) == COUNT
+
+
+def test_a_film_of_pictures_too_large_for_it_is_smaller(tmp_path):
+    tracker = tracking.OfflineTracker(options())
+    assert film.FilmOutput(tracker, 30, (9248, 6936))._size == (8190, 6142)
+    assert film.FilmOutput(tracker, 30, (1, 20000))._size == (2, 8190)
+
+
+def test_results_in_a_bag_are_no_part_of_it(bag, tmp_path):
+    folder = tmp_path / 'bag'
+    folder.mkdir()
+    (folder / 'clip.mcap').write_bytes(bag.read_bytes())
+    (folder / 'metadata.yaml').write_text('rosbag2_bagfile_information:\n  relative_file_paths: [clip.mcap]\n')
+    task = Task(folder, folder, options(outputs=('csv', 'mcap')))
+    assert track_input(task).pictures == COUNT
+    again = track_input(task)
+    assert again.pictures == COUNT and not again.fault
+    assert '/hand/pose' not in Recording(folder).topics and len(list(open_input(folder, options()).frames())) == COUNT
+
+
+def test_only_our_meshes_are_removed(video, tmp_path):
+    (tmp_path / 'meshes').mkdir()
+    (tmp_path / 'meshes/my_own_scan.obj').write_text('o mine')
+    task = Task(video, tmp_path, options(outputs=(), meshes='obj'), overwrite=True)
+    track_input(task)
+    assert len(list((tmp_path / 'meshes').iterdir())) > 1
+    track_input(Task(video, tmp_path, options(outputs=('npz',)), overwrite=True))
+    assert [path.name for path in (tmp_path / 'meshes').iterdir()] == ['my_own_scan.obj']
 
 
 def test_bad_options_are_named():

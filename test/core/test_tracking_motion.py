@@ -7,6 +7,7 @@ import pytest
 from fake_engine import OracleEngine, coordinates_picture
 
 from minimal_hand_core.data.synthetic import RenderedScene
+from minimal_hand_core.detnet.axes import CAMERA, VIEW
 from minimal_hand_core.tracking import CameraModel, HandTracker, HandTrackerConfig
 
 RATE = 20
@@ -15,13 +16,14 @@ LENSES = {'plain': (), 'lens': (-0.15, 0.04, 0.001, -0.001, 0.0)}
 
 
 @functools.cache
-def follow(side, lens, kind, seconds=3.0):
+def follow(side, lens, kind, seconds=3.0, axes=VIEW):
     """Track the truth of a rendered scene (without rendering it): (truth, state) of every picture."""
     camera = CameraModel(640, 480, K, LENSES[lens])
     scene = RenderedScene(seed=3, side=side)
     truth = scene.truth(0.0)
     config = HandTrackerConfig(side=side, hand_length=truth.hand_length, filter=kind, keypoint_scale=1.0)
     engine = OracleEngine(camera, side)
+    engine.axes = axes
     tracking = HandTracker(config, engine)
     picture = coordinates_picture()
     pairs = []
@@ -52,6 +54,15 @@ def test_metric_hand_matches_the_truth(side, lens):
     assert np.median(wrist) < 0.005 and np.median(keypoints) < 0.006
     assert np.median(turns) < 3
     assert np.median(pixels) < 0.6 and max(pixels) < 3
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_a_network_that_was_taught_camera_axes_is_read_in_them(side):
+    for (_, one), (_, other) in zip(follow(side, 'plain', 'none'), follow(side, 'plain', 'none', axes=CAMERA)):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(other.keypoints_m, one.keypoints_m, atol=1e-3)
+            assert angle_between(one.wrist_rotation, other.wrist_rotation) < 0.5
 
 
 @pytest.mark.parametrize('kind, most', [('one_euro', 0.006), ('kalman', 0.01)])

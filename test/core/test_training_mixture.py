@@ -1,13 +1,16 @@
 """Mixtures of data sets: who is drawn how often, what is held back, what is refused, and what cannot be read."""
 
 import csv
+import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from native_layouts.examples import EXAMPLES
 
+from minimal_hand_core.data.datasets.holdout import is_held_out
 from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.datasets.registry import DATASETS, dataset_splits
 from minimal_hand_core.training.config import config_from_dict
@@ -216,6 +219,29 @@ def test_what_is_held_back_is_never_trained_on(roots):
         open_parts('real_hands', roots['rhd'], 'train', {'hand': 'both'})
 
 
+def test_photos_too_few_to_hold_any_back_are_trained_on(tmp_path, capsys):
+    records = []
+    for i in range(40):
+        if not is_held_out(f'group {i}'):
+            record = {
+                'file': f'{i}.png',
+                'source': 'mine',
+                'tier': 'A',
+                'near_dup_group': f'group {i}',
+                'side': 'right',
+            }
+            points = np.random.default_rng(i).uniform(20, 100, (21, 3))
+            records.append({**record, 'keypoints_px': points[:, :2].tolist(), 'world_m': (points / 1000).tolist()})
+            cv2.imwrite(str(tmp_path / f'{i}.png'), np.zeros((128, 128, 3), np.uint8))
+    (tmp_path / 'labels.json').write_text(json.dumps(records))
+    parts = open_parts('real_hands', str(tmp_path), 'train', {})
+    assert len(parts.train) == len(records) and parts.validation is None
+    assert 'nothing is held back' in capsys.readouterr().err
+    config = config_from_dict({**QUICK, 'data': {'real_hands': str(tmp_path)}, 'validation': LOOK})
+    assert not Validator(config, CropStream(config)).sets
+    assert 'no photos to look at the run on' in capsys.readouterr().err
+
+
 def test_a_run_on_native_data_looks_at_what_it_held_back(roots, tmp_path):
     config = settings(roots, 'stb', 'cmu_hand_labels', rendered_share=0.25)
     state = train(config, tmp_path)
@@ -316,6 +342,7 @@ def test_samples_without_a_box_are_left_out_and_counted(roots, monkeypatch, caps
         ({'datasets': [{'name': 'rhd', 'root': 'x'}], 'real_hands': 'y'}, "data.real_hands is 'y'; give it as one of"),
         ({'datasets': [{'name': 'rhd', 'root': 'x', 'parts': 3}]}, 'data.datasets[0].parts is not a setting'),
         ({'datasets': {'name': 'rhd'}}, 'data.datasets is'),
+        ({'datasets': [{'name': 'rhd', 'root': 'x'}], 'leave_out': ['a']}, "data.leave_out is ['a']; give"),
         ({'sampling': 'random'}, "data.sampling is 'random'; give one of balanced, proportional"),
         ({'hidden_weight': 2}, 'data.hidden_weight is 2.0'),
         ({'variation': {'blurr': 1}}, 'data.variation.blurr is not a setting'),

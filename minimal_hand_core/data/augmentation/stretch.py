@@ -34,7 +34,7 @@ def stretched(sample: Sample, amount: float) -> Sample:
         intrinsics = np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1]]) @ intrinsics
     mask = sample.mask
     if mask is not None:
-        mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+        mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)
     return replace(
         sample,
         image=cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR),

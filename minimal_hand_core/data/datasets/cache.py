@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -76,8 +76,9 @@ def store(path: Path, index: Index, identity: dict[str, Any], stamp: str) -> Non
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.stem}-', delete=False) as file:
-            temporary = Path(file.name)
+        # not of the module tempfile, whose files nobody else may read
+        temporary = path.with_name(f'.{path.stem}-{uuid.uuid4().hex}')
+        with temporary.open('xb') as file:
             np.savez(file, **arrays)
         os.replace(temporary, path)
     except OSError as error:

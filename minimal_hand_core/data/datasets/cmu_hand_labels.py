@@ -32,8 +32,9 @@ hand_labels/                   <- root
     manual_test/NAME.json, NAME.jpg … (846 pairs)
 """,
 )
-_ONE_HAND = re.compile(r'(_\d{1,2})?_[lr]$')
-"""End of a name: which person of the photo, and which hand; both hands of one photo belong together."""
+_ONE_HAND = re.compile(r'(\.flv_\d+)?(_\d{1,2})?_[lr]$')
+"""End of a name: which picture of a video (`ex1_3.flv_000006_r`), which person of the photo, and which hand; all
+pictures of a video and both hands of a photo belong together."""
 FOLDERS = {'train': ('manual_train',), 'test': ('manual_test',), 'all': ('manual_train', 'manual_test')}
 
 
@@ -75,11 +76,11 @@ def _labels(request: Request) -> list[Path]:
 
 LAYOUT = Layout(
     name='cmu_hand_labels',
-    version=2,
+    version=3,
     splits={'train': 1_912, 'test': 846, 'all': 2_758},
     tree=TREE,
     scan=_scan,
     stamps=_labels,
-    marker='manual_train',
+    markers=('manual_train', 'manual_test'),
     places=('hand_labels', 'CMU/hand_labels'),
 )

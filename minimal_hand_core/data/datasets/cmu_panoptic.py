@@ -75,6 +75,6 @@ LAYOUT = Layout(
     tree=TREE,
     scan=_scan,
     stamps=_stamps,
-    marker='hands_v143_14817.json',
+    markers=('hands_v143_14817.json',),
     places=('hand143_panopticdb', 'CMU/hand143_panopticdb'),
 )

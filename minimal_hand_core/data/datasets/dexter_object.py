@@ -99,6 +99,6 @@ LAYOUT = Layout(
     scan=_scan,
     stamps=_stamps,
     options=OPTIONS,
-    marker='data/Grasp1',
+    markers=('data/Grasp1',),
     places=('dexter+object',),
 )

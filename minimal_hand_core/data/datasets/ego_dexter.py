@@ -78,6 +78,6 @@ LAYOUT = Layout(
     scan=_scan,
     stamps=_stamps,
     options=OPTIONS,
-    marker='Desk',
+    markers=('Desk',),
     places=('data', 'EgoDexter/data'),
 )

@@ -98,6 +98,6 @@ LAYOUT = Layout(
     stamps=_labels,
     options={'backgrounds': ('all', 'green')},
     read_mask=_read_mask,
-    marker='training_K.json',
+    markers=('training_K.json', 'evaluation_K.json'),
     places=('FreiHAND_pub_v2', 'FreiHAND'),
 )

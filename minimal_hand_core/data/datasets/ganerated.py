@@ -157,6 +157,6 @@ LAYOUT = Layout(
     tree=TREE,
     scan=_scan,
     stamps=_folders,
-    marker='noObject',
+    markers=('noObject',),
     places=('data', 'GANeratedHands_Release/data'),
 )

@@ -15,7 +15,7 @@ import logging
 import math
 import os
 import struct
-import tempfile
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,9 +159,9 @@ class KeptPictures:
         temporary, folder = None, Path(place).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix='.', delete=False) as file:
-                temporary = Path(file.name)
-                file.write(content)
+            # not of the module tempfile, whose files nobody else may read
+            temporary = folder / f'.{uuid.uuid4().hex}'
+            temporary.write_bytes(content)
             os.replace(temporary, place)
         except OSError as error:
             if temporary is not None:

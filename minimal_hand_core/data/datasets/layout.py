@@ -43,7 +43,7 @@ class Layout:
         options: option → its values, the default first.
         places: where below the folder given the root may be, most likely first: so one folder may hold all data sets,
             as the peers want it.
-        marker: what is in the root, to know it by.
+        markers: what is in the root, to know it by; one of them is enough, as a user may have a part of the set alone.
         read_mask: (grey or colour mask picture, side) → (H, W) bool, where the data set has masks.
     """
 
@@ -53,12 +53,12 @@ class Layout:
     tree: Tree
     scan: Callable[[Request], Index]
     stamps: Callable[[Request], Iterable[Path]]
-    marker: str
+    markers: tuple[str, ...]
     places: tuple[str, ...]
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     read_mask: Callable[[np.ndarray, str], np.ndarray] | None = None
 
     def find_root(self, folder: Path) -> Path:
-        """The data set's root: `folder` itself or one of the places below it; `folder` when none has the marker."""
+        """The data set's root: `folder` itself or one of the places below it; `folder` when none has a marker."""
         roots = [folder, *(folder / place for place in self.places)]
-        return next((root for root in roots if (root / self.marker).exists()), folder)
+        return next((root for root in roots if any((root / marker).exists() for marker in self.markers)), folder)

@@ -13,6 +13,7 @@ Source and licences: five permissively licensed repositories, named with their m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ real_hands/                    <- root
 )
 
 
+class EmptySplitError(DatasetError):
+    """The folder can be read, but nothing in it is of what was asked for."""
+
+
 class RealHands(Sequence[Sample]):
     """Sequence of `Sample`; pictures are read when asked for.
 
@@ -52,7 +57,7 @@ class RealHands(Sequence[Sample]):
 
     Raises:
         DatasetError: no such folder, a missing picture, a missing or malformed `labels.json`, an unknown split, or
-            nothing left.
+            nothing left (EmptySplitError).
     """
 
     def __init__(
@@ -84,14 +89,14 @@ class RealHands(Sequence[Sample]):
             self.records = [record for record, found in zip(self.records, there) if found]
             self.report.append(f'{note} and left out')
         if not self.records:
-            raise DatasetError(f'{self.root}: no picture in split {split!r} with tier in {tiers!r}')
+            raise EmptySplitError(f'{self.root}: no picture in split {split!r} with tier in {tiers!r}')
 
     def __len__(self) -> int:
         return len(self.records)
 
     def key(self, row: int) -> str:
         """The name of sample `row`, without reading its picture."""
-        return str(self.records[row]['file'])
+        return str(self.records[row]['key'])
 
     def group(self, row: int) -> str:
         """The near-duplicate group of sample `row`."""
@@ -117,7 +122,7 @@ class RealHands(Sequence[Sample]):
             visible=np.ones(NUM_KEYPOINTS, bool),
             intrinsics=None,
             side=record['side'],
-            key=record['file'],
+            key=record['key'],
             weight=_TIER_WEIGHT[record['tier']],
             weight_3d=0.0 if record['source'] in STRETCHED_SOURCES else _WEIGHT_3D * _TIER_WEIGHT[record['tier']],
         )
@@ -130,6 +135,12 @@ def _read_labels(root: Path) -> list[dict[str, Any]]:
         raise DatasetError(f'{path} holds a {type(records).__name__}; expected a list of records')
     for i, record in enumerate(records):
         _check_record(record, f'{path}, record {i}')
+    # One picture may show several hands.
+    times: Counter[str] = Counter()
+    for record in records:
+        file = record['file']
+        times[file] += 1
+        record['key'] = file if times[file] == 1 else f'{file}#{times[file]}'
     return records
 
 

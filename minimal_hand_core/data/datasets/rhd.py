@@ -125,6 +125,6 @@ LAYOUT = Layout(
     stamps=lambda request: [_annotation(request)],
     options={'hands': ('main', 'both')},
     read_mask=_read_mask,
-    marker='training',
+    markers=('training/anno_training.pickle', 'evaluation/anno_evaluation.pickle'),
     places=('RHD_published_v2', 'RHD/RHD_published_v2'),
 )

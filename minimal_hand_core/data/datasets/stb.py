@@ -107,6 +107,6 @@ LAYOUT = Layout(
     tree=TREE,
     scan=_scan,
     stamps=_stamps,
-    marker='labels',
+    markers=('labels',),
     places=('STB',),
 )

@@ -19,6 +19,7 @@ MP4 = '.mp4'
 CODEC = 'mp4v'
 """MPEG-4 part 2, the one encoder that every build of OpenCV has."""
 LARGEST_RATE = 240.0
+LARGEST_SIDE = 8190
 _MESH = (255, 255, 120)
 
 
@@ -28,11 +29,14 @@ class FilmOutput(Output):
     Args:
         tracker: knows the meshes.
         rate: pictures per second.
-        size: (width, height) of the film; pictures of another size are fitted into it.
+        size: (width, height) of the film, which is made smaller where the format has no room for it; pictures of
+            another size are fitted into it.
     """
 
     def __init__(self, tracker: OfflineTracker, rate: float, size: tuple[int, int]) -> None:
-        self._tracker, self._size = tracker, size
+        self._tracker = tracker
+        smaller = min(1.0, LARGEST_SIDE / max(size))
+        self._size = max(round(smaller * size[0]), 2), max(round(smaller * size[1]), 2)
         self._rate = round(min(max(rate, 1.0), LARGEST_RATE), 3)
         self._faces = {side: tracker.faces(side) for side in tracker.solvers}
         self._writer: cv2.VideoWriter | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,21 @@ from minimal_hand_core.robots.hand_pieces import Mesh
 from minimal_hand_core.robots.mesh_files import write_seen_mesh
 
 FOLDER = 'meshes'
+_OURS = re.compile(r'(right|left)_\d{8,}\.(obj|glb)')
+
+
+def remove_meshes(folder: Path) -> None:
+    """Remove what MeshOutput writes, and the folder, if there is nothing else in it."""
+    for path in _ours(folder):
+        path.unlink()
+    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _ours(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _OURS.fullmatch(path.name))
 
 
 class MeshOutput(Output):
@@ -58,7 +74,7 @@ class MeshOutput(Output):
             for side in self._tracker.solvers:
                 self._write_best(side, parts)
             self.end()
-        return sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        return _ours(self._folder)
 
     def _write_best(self, side: str, parts: Sequence[Path]) -> None:
         best, highest = None, -1.0
