@@ -10,6 +10,8 @@ flexion is positive.
 import argparse
 import csv
 import sys
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -26,14 +28,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--degrees', action='store_true', help='in place of radians')
     parser.add_argument('-o', '--output', default='angles.csv')
     options = parser.parse_args(arguments)
+    if Path(options.output).resolve() == Path(options.source).resolve():
+        raise ValueError(f'{options.output} is the source and would be overwritten: give another --output')
 
     tracker = HandTracker(HandTrackerConfig(side=options.side))
     unit = 'deg' if options.degrees else 'rad'
     rows = seen = 0
+    stream = pictures(options.source, options.pictures, side=options.side)
+    first = [picture for picture in (next(stream, None),) if picture]  # before a file is overwritten for nothing
     with open(options.output, 'w', newline='', encoding='utf-8') as file:
         table = csv.writer(file)
         table.writerow(['time_s', 'score', *(f'{name}_{unit}' for name in ANGLE_NAMES)])
-        for picture in pictures(options.source, options.pictures, side=options.side):
+        for picture in chain(first, stream):
             hand = tracker.track(picture.image, picture.stamp, picture.camera)
             angles = [''] * len(ANGLE_NAMES)
             if hand is not None:

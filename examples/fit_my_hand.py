@@ -9,6 +9,7 @@ One camera sees no absolute size: measure from the crease of the wrist to the mi
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -47,8 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     result = calibration.result()
     if result.shape is None:
         raise ValueError(result.message)
-    np.savez(options.output, side=options.side, betas=result.shape.betas, hand_length=result.shape.hand_length)
-    print(f'{options.output}: from {result.frames} of {len(seen)} pictures, which agree to {100 * result.spread:.1f} %')
+    output = Path(options.output)
+    output = output if output.suffix == '.npz' else Path(f'{output}.npz')  # as NumPy would name it
+    np.savez(output, side=options.side, betas=result.shape.betas, hand_length=result.shape.hand_length)
+    print(f'{output}: from {result.frames} of {len(seen)} pictures, which agree to {100 * result.spread:.1f} %')
     print('betas', *np.round(result.shape.betas, 2), f'  hand length {result.shape.hand_length:.4f} m')
 
 

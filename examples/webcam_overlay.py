@@ -14,7 +14,7 @@ import sys
 import cv2
 
 from minimal_hand_core.data.stream import pictures
-from minimal_hand_core.drawing import draw_outline, draw_skeleton, draw_text
+from minimal_hand_core.drawing import draw_outline, draw_skeleton, draw_text, fitted
 from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
 
@@ -41,10 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
             draw_text(canvas, f'{100 * hand.wrist_position[2]:.0f} cm, {1e3 * tracker.timings["total"]:.0f} ms')
         count, seen = count + 1, seen + (hand is not None)
         if video is None:
-            video = cv2.VideoWriter(options.output, cv2.VideoWriter_fourcc(*'mp4v'), 30, canvas.shape[1::-1])
+            size = canvas.shape[1::-1]
+            video = cv2.VideoWriter(options.output, cv2.VideoWriter_fourcc(*'mp4v'), 30, size)
             if not video.isOpened():
                 raise ValueError(f'{options.output} cannot be written: give a file that ends with .mp4 in a folder')
-        video.write(canvas)
+        video.write(fitted(canvas, size))  # which drops pictures of another size
         if options.show:
             cv2.imshow('hands', canvas)
             if cv2.waitKey(1) == ord('q'):

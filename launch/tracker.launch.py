@@ -14,11 +14,15 @@ then no camera_node is started. Without both (source:='') pictures are awaited o
 A parameter whose argument is left empty has the parameter file's value, or the node's own default.
 """
 
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -56,9 +60,9 @@ ARGUMENTS = (
     ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
     ('composed', 'false', 'all stages in one process'),
-    ('use_sim_time', 'false', 'take the time from /clock, as for ros2 bag play --clock'),
+    ('use_sim_time', '', "'true' = take the time from /clock, as for ros2 bag play --clock"),
     ('retarget', '', 'retargeting file of a robot to drive, see config/retarget/; empty = none'),
-    ('autostart', 'true', 'configure and activate the nodes; false = wait for a lifecycle manager'),
+    ('autostart', '', "'true' = configure and activate the nodes, as they do by default; 'false' = wait for a manager"),
     ('rviz', 'false', 'show picture, TF and markers in RViz'),
     ('viewer', 'false', 'show the hand in a web browser; the log says at which address'),
     (
@@ -125,17 +129,25 @@ def start_nodes(context) -> list[Node]:
     """The nodes for the arguments of this launch."""
     given = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
     share = Path(get_package_share_directory(PACKAGE))
-    config = given['config'] or str(share / 'config' / 'tracker.yaml')
+    defaults = str(share / 'config' / 'tracker.yaml')
+    config = given['config'] or defaults
+    for warning in strangers(context, defaults):
+        get_logger('tracker.launch.py').warning(warning)
 
     wanted = dict(COMPOSED if is_true(given, 'composed') else SEPARATE)
     if given['source'] and not given['image_topic']:
         wanted = {**CAMERA, **wanted}
+    elif given['camera_info']:
+        raise ValueError(
+            "launch argument 'camera_info' is for a source, which camera_node opens, and there is none: "
+            'let the driver publish it beside image_topic'
+        )
     nodes = []
     both = given['side'] == 'both'
     if given['retarget']:
         if both:
             raise ValueError("launch argument 'retarget' is for one hand: give side right or left")
-        wanted['retarget'] = ('side', 'retarget')
+        wanted['retarget'] = ('side', 'model', 'hand_length', 'retarget')
     if is_true(given, 'viewer'):
         wanted['viewer'] = ('side', 'model')
     if given['record'] or is_true(given, 'viewer'):  # which has a button for it
@@ -145,8 +157,10 @@ def start_nodes(context) -> list[Node]:
             PARAMETERS.get(name, name): typed(name, given[name]) for name in (*names, *COMMON) if given[name] != ''
         }
         if both and executable in PER_HAND:
+            namespace = context.launch_configurations.get('ros_namespace', '')
             nodes += [
-                one_of_both(executable, side, config, parameters, picture_topics(given)) for side in ('right', 'left')
+                one_of_both(executable, side, of_file(config, namespace, executable, side), parameters, given)
+                for side in ('right', 'left')
             ]
             continue
         environment = {}
@@ -168,16 +182,46 @@ def start_nodes(context) -> list[Node]:
             )
         )
     if is_true(given, 'rviz'):
+        # the file, as it may say use_sim_time for all nodes
+        clock = {'use_sim_time': typed('use_sim_time', given['use_sim_time'])} if given['use_sim_time'] else {}
         nodes.append(
             Node(
                 package='rviz2',
                 executable='rviz2',
                 arguments=['-d', str(share / 'config' / 'tracker.rviz'), '-f', given['camera_frame']],
-                parameters=[{'use_sim_time': typed('use_sim_time', given['use_sim_time'])}],
+                parameters=[config, clock] if clock else [config],
                 remappings=picture_topics(given),
             )
         )
     return nodes
+
+
+def strangers(context, defaults: str) -> list[str]:
+    """One warning per name:=value that is none of ours, and that `launch` takes without a word.
+
+    A launch file that includes this one has arguments of its own, which are seen here too: of those that are not on the
+    command line only what is meant for our nodes is told.
+    """
+    ours = [name for name, _, _ in ARGUMENTS]
+    renamed = {parameter: argument for argument, parameter in PARAMETERS.items()}
+    nodes: dict[str, list[str]] = {}
+    for section, parameters in sections_of(read(defaults)):
+        for name in dotted(parameters):
+            nodes.setdefault(name, []).append(section.rpartition('/')[2])
+    typed_in = {text.partition(':=')[0] for text in context.argv}
+    warnings = []
+    for name in sorted({*context.launch_configurations} - {*ours}):
+        close = [renamed[name]] if name in renamed else get_close_matches(name, ours, n=1)
+        if name in nodes and name not in renamed:
+            hint = f': it is a parameter of {" and ".join(nodes[name])}, give it in the file of config:='
+        elif close:
+            hint = f'; did you mean {close[0]!r}?'
+        elif name in typed_in:
+            hint = '; --show-args lists them'
+        else:
+            continue
+        warnings.append(f'launch argument {name!r} is not one of tracker.launch.py and is ignored{hint}')
+    return warnings
 
 
 def picture_topics(given: dict[str, str]) -> list[tuple[str, str]]:
@@ -194,24 +238,62 @@ def picture_topics(given: dict[str, str]) -> list[tuple[str, str]]:
     return [(ours, theirs) for ours, theirs in remappings if ours != theirs]
 
 
-def one_of_both(executable: str, side: str, config: str, parameters: dict, pictures: list[tuple[str, str]]) -> Node:
-    """A node for one hand of two, called right_ik_node and so on."""
-    # Its own name is not in the parameter file: the sections of the executable are read here.
-    sections = yaml.safe_load(Path(config).read_text(encoding='utf-8')) or {}
-    section: dict = {}
-    for name, entry in sections.items():
-        if name.rpartition('/')[2] == executable:
-            section |= entry.get('ros__parameters', {})
+def one_of_both(executable: str, side: str, section: dict, parameters: dict, given: dict[str, str]) -> Node:
+    """A node for one hand of two, called right_ik_node and so on; section is what the parameter file says for it."""
     renamed = [(f'hand/{topic}', f'{side}_hand/{topic}') for topic in HAND_TOPICS]
     renamed += [(service, f'{side}_hand/{service}') for service in SERVICES]
     return Node(
         package=PACKAGE,
         executable=executable,
         name=f'{side}_{executable}',
-        parameters=[section, config, {**parameters, 'side': typed('side', side)}],
-        remappings=[*renamed, *pictures],
+        parameters=[section, {**parameters, 'side': typed('side', side)}],
+        remappings=[*renamed, *picture_topics(given)],
         output='screen',
     )
+
+
+def of_file(config: str, namespace: str, executable: str, side: str) -> dict:
+    """What a parameter file says for a node for one hand of two: what it says for the executable, then for its name.
+
+    ROS itself would look for the name alone, which usually is in no file.
+    """
+    space = f'/{namespace.strip("/")}'.rstrip('/')
+    general: dict = {}
+    special: dict = {}
+    for section, parameters in sections_of(read(config)):
+        if holds_for(section, f'{space}/{executable}'):
+            general |= dotted(parameters)
+        elif holds_for(section, f'{space}/{side}_{executable}'):
+            special |= dotted(parameters)
+    return general | special
+
+
+def read(config: str) -> dict:
+    """The content of a parameter file."""
+    return yaml.safe_load(Path(config).read_text(encoding='utf-8')) or {}
+
+
+def sections_of(tree: dict, name: str = '') -> Iterator[tuple[str, dict]]:
+    """Name, as /namespace/node, and parameters of each section, in whose name namespaces may be nested."""
+    for key, entry in tree.items():
+        if key == 'ros__parameters':
+            yield name, entry if isinstance(entry, dict) else {}
+        elif isinstance(entry, dict):  # or nothing, of which ROS has its own opinion
+            yield from sections_of(entry, f'{name}/{str(key).strip("/")}')
+
+
+def holds_for(section: str, node: str) -> bool:
+    """Whether a section is for a node, by the rules of ROS: * is one part of a name, ** any number of them."""
+    pattern = re.escape(section).replace(r'/\*', r'(/\w+)').replace(r'\*', '*')
+    return re.fullmatch(pattern, node) is not None
+
+
+def dotted(tree: dict, prefix: str = '') -> dict[str, object]:
+    """Parameters by their names, of which groups are nested in a file."""
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        flat |= dotted(value, f'{prefix}{name}.') if isinstance(value, dict) else {f'{prefix}{name}': value}
+    return flat
 
 
 def typed(name: str, value: str) -> ParameterValue | float:

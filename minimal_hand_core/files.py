@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+
+def file_in_the_way(folder: Path) -> Path | None:
+    """The folder or the one of those it is in that is a file, so that the folder cannot be made; None where none is."""
+    for place in (folder, *folder.parents):
+        if place.exists():
+            return None if place.is_dir() else place
+    return None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file by way of another one beside it, so that it is never there in part.
 
     Raises:
-        OSError: no space or no permission.
+        OSError: no space or no permission; it names `path`.
     """
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
@@ -19,5 +28,10 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # who asked knows no other file
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the other error is the one to tell
+            part.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ last few messages, and decodes the one nearest to a colour picture when it is as
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import numpy as np
@@ -24,6 +25,8 @@ from minimal_hand_ros.stamps import to_nanoseconds, to_seconds
 TOPIC = 'depth/image_raw'
 _CHECK_PERIOD = 0.5
 _REMEMBERED = 4
+_MISSED = 5.0
+"""Seconds of pictures without depth after which it is told."""
 _TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 
 
@@ -42,6 +45,8 @@ class DepthInput:
         self._reliable = True
         self._drops = DropCounter('depth picture', node.get_logger().warning)
         self._asked = self._found = 0
+        self._missing_since: float | None = None
+        self._missing = 0.0
 
     def start(self) -> None:
         """Subscribe, and keep in step with what is published."""
@@ -68,6 +73,17 @@ class DepthInput:
         if self._settings.mode == 'off':
             return None
         self._asked += 1
+        depth = self._nearest(header, size)
+        now = time.monotonic()
+        if depth is not None:
+            self._found += 1
+            self._missing_since, self._missing = None, 0.0
+        else:
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            self._missing = now - self._missing_since
+        return depth
+
+    def _nearest(self, header: Header, size: tuple[int, int]) -> DepthPicture | None:
         stamp = to_nanoseconds(header.stamp)
         gaps = [abs(to_nanoseconds(message.header.stamp) - stamp) for message in self._messages]
         if not gaps or min(gaps) > self._settings.max_age * 1e9:
@@ -81,7 +97,6 @@ class DepthInput:
             self._messages.remove(message)
             self._drops.drop(error)
             return None
-        self._found += 1
         return depth
 
     def values(self) -> dict[str, str]:
@@ -93,11 +108,12 @@ class DepthInput:
 
     def warnings(self) -> list[str]:
         """For the diagnostics: what is not as it should be."""
-        if self._settings.mode == 'off' or self._asked == 0 or self._found > 0:
+        if self._settings.mode == 'off' or self._asked == 0:
             return []
-        return [
-            f'no depth for any picture yet, {self._drops.count} dropped: the range is estimated from the hand length'
-        ]
+        if self._found > 0 and self._missing < _MISSED:
+            return []
+        which = f'the pictures of the last {self._missing:.0f} s' if self._found else 'any picture yet'
+        return [f'no depth for {which}, {self._drops.count} dropped: the range is estimated from the hand length']
 
     def _wanted(self) -> bool:
         """Whether to ask for reliable delivery."""

@@ -193,6 +193,10 @@ class PictureInput:
             self._statistics.dropped()
             self._drops.drop(error)
             return
+        except (RuntimeError, ValueError, OSError) as error:
+            # what an engine raises that fails for good: no memory left on its device, say
+            self._node.finish(error)
+            return
         spent = time.perf_counter() - start
         self._backlog.worked(spent)
         others = spent - decoded - sum(stages.values())

@@ -64,26 +64,32 @@ _NO_TIME = 'there is no time from /clock'
 
 
 class RecorderWork(Work[RecorderSettings]):
-    """Writes what it hears while there is a file."""
+    """Writes what it hears while there is a file.
 
-    def __init__(self, node: ManagedNode, settings: RecorderSettings) -> None:
-        self._node, self._settings = node, settings
+    Args:
+        node: of it.
+        settings: of the node.
+        begun: what `record` stood for when it was recorded at once; lasts longer than this, and is added to.
+    """
+
+    def __init__(self, node: ManagedNode, settings: RecorderSettings, begun: set[str]) -> None:
+        self._node, self._settings, self._begun_at_once = node, settings, begun
         self._writer: RecordingWriter | None = None
         self._taps: list[Tap] = []
         self._pictures: Tap | None = None
         self._held: dict[tuple[str, str], deque[bytes]] = {}
-        self._at_once = bool(settings.record)
         self._begun = 0.0
         self._failure = ''
         self._reset()
 
     def start(self) -> None:
-        """Serve, and record if that is wanted at once; the first time only, since then the file exists."""
+        """Serve, and record if that is wanted at once; the first time only, also after a cleanup: the file exists."""
         self._node.active.service(SetBool, SERVICE, self._serve)
         self._node.active.timer(_CHECK_PERIOD, self._tick)
-        if self._at_once:
-            self._begin(_file_for(self._settings.record))
-            self._at_once = False
+        record = self._settings.record
+        if record and record not in self._begun_at_once:
+            self._begin(_file_for(record))
+            self._begun_at_once.add(record)
 
     def stop(self) -> None:
         """Close the file."""
@@ -277,13 +283,27 @@ class RecorderWork(Work[RecorderSettings]):
 
 
 def _file_for(record: str) -> Path:
-    """The file that the parameter record stands for."""
+    """The file that the parameter record stands for.
+
+    Raises:
+        RecordingError: its folder cannot be made.
+    """
     path = Path(record).expanduser()
     return _named_by_time(path) if path.is_dir() or record.endswith('/') else path
 
 
 def _named_by_time(folder: Path) -> Path:
-    """A file in the folder that does not exist yet."""
+    """A file in the folder, which is made, that does not exist yet.
+
+    Raises:
+        RecordingError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(
+            f'folder {folder.absolute()} cannot be made: {error.strerror}; give one that may be written to'
+        ) from None
     stem = f'hand_{datetime.now():%Y-%m-%d_%H-%M-%S}'
     path, number = folder / f'{stem}.mcap', 1
     while path.exists():
@@ -296,7 +316,10 @@ class RecorderNode(ManagedNode[RecorderSettings]):
     """recorder."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__('recorder', load_recorder_settings, RecorderWork, **options)
+        begun: set[str] = set()  # not of the work, which a cleanup drops
+        super().__init__(
+            'recorder', load_recorder_settings, lambda node, settings: RecorderWork(node, settings, begun), **options
+        )
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -44,7 +44,7 @@ from minimal_hand_ros.lifecycle import ManagedNode, Work
 from minimal_hand_ros.parameters import ParameterError
 from minimal_hand_ros.replay_arguments import as_ros_arguments
 from minimal_hand_ros.replay_schedule import Schedule, span_of
-from minimal_hand_ros.run import run_node
+from minimal_hand_ros.run import one_line, run_node
 from minimal_hand_ros.settings import ReplaySettings, load_replay_settings
 from minimal_hand_ros.work_statistics import Statistics
 
@@ -198,7 +198,11 @@ class ReplayWork(Work[ReplaySettings]):
         publisher = self._raw.get(topic)
         if publisher is None or not publisher.get_subscription_count():
             return
-        message = deserialize_message(data, CompressedImage)
+        try:
+            message = deserialize_message(data, CompressedImage)
+        except Exception as error:  # of the middleware's, which says no more than that it failed
+            self._drop(f'a message of {topic} cannot be read: {one_line(error)}')
+            return
         try:
             publisher.publish(image_message(message.header, picture_from_compressed(message)))
         except PictureError as error:

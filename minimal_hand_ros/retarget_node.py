@@ -94,7 +94,7 @@ class RetargetWork(Work[RetargetSettings]):
         else:
             active.subscription(JointState, 'hand/joint_states', self._take_joint_states, qos.LATEST)
         if self._settings.feedback:
-            active.subscription(JointState, 'robot/joint_states', self._take_robot, qos.LATEST)
+            active.subscription(JointState, 'robot/joint_states', self._take_robot, qos.ROBOT_STATES)
         active.subscription(Bool, 'deadman', self._take_deadman, qos.RESULTS)
         active.service(SetBool, '~/enable', self._enable)
         active.timer(1.0 / self._settings.rate, self._command)

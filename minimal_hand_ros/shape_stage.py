@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.service import Service
 from rclpy.task import Future
 from std_msgs.msg import Header
@@ -30,7 +31,8 @@ class ShapeStage:
     While a calibration gathers pictures the estimate before it stays in use, and it stays if the calibration fails.
 
     `calibrate` is a coroutine that is taken up again between pictures, so that one thread is enough. It has a callback
-    group of its own, as it would keep everything else of its group waiting.
+    group of its own, as it would keep everything else of its group waiting, and one that lets a second caller in, who
+    is refused at once while a calibration is under way.
 
     Args:
         node: the node that publishes and serves.
@@ -54,11 +56,13 @@ class ShapeStage:
         )
         self._calibration: ShapeCalibration | None = None
         self._enough: Future | None = None
+        self._given_up = ''
         self._service: Service | None = None
+        self._left: Service | None = None
         self._header = Header()
         self._changed = False
         self._publisher = node.configured.publisher(HandShapeMessage, f'{names.topics}shape', qos.LATCHED)
-        self._waiting = MutuallyExclusiveCallbackGroup()
+        self._waiting = ReentrantCallbackGroup()
 
     def start(self) -> None:
         """Serve, and say what the shape is."""
@@ -70,12 +74,10 @@ class ShapeStage:
 
     def stop(self) -> None:
         """End a calibration that is under way."""
-        executor = self._node.executor
-        if self._enough is not None and executor is not None:
-            self._enough.set_result(None)
-            # the service has to last until it has answered, which is next
-            service = self._node.active.release(self._service)
-            executor.create_task(lambda: self._node.destroy_service(service))
+        if self._calibration is not None and self._node.executor is not None:
+            # the service has to last until it has answered
+            self._left = self._node.active.release(self._service)
+            self._give_up('the node was deactivated')
 
     def change(self, settings: ShapeSettings) -> None:
         """Take other settings."""
@@ -111,8 +113,8 @@ class ShapeStage:
             if self._calibration is not None:
                 self._header = header
                 length = measure(self.shape) if measure is not None and self._calibration.needs_length else None
-                if self._calibration.add(found.xyz, found.confidence, length) and self._enough is not None:
-                    self._enough.set_result(None)
+                if self._calibration.add(found.xyz, found.confidence, length):
+                    self._go_on()
             elif not self._estimator.shape.calibrated:
                 self._header = header
                 self._estimator.update(found.xyz, found.confidence)
@@ -124,12 +126,25 @@ class ShapeStage:
         if self._changed:
             self._publish()
 
+    def _give_up(self, why: str) -> None:
+        """End a calibration that is under way, if there is one, without a result."""
+        if self._calibration is not None:
+            self._given_up = why
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let a calibration that is under way come to its end."""
+        if self._enough is not None and not self._enough.done():
+            self._enough.set_result(None)
+
     async def _calibrate(
         self, request: CalibrateShape.Request, response: CalibrateShape.Response
     ) -> CalibrateShape.Response:
         frames = request.frames or self._settings.calibration_frames
         timeout = request.timeout or self._settings.calibration_timeout
         try:
+            if self._calibration is not None:
+                raise ValueError('a calibration is under way: wait for it, or give it up by reset')
             if frames > MAX_CALIBRATION_FRAMES:
                 most = MAX_CALIBRATION_FRAMES
                 raise ValueError(f'frames: expected pictures, up to {most}, or 0 for the default, found {frames}')
@@ -146,12 +161,19 @@ class ShapeStage:
         except ValueError as error:
             return self._answer(response, CalibrationResult(False, str(error), None, 0.0, 0, 0))
         self._node.get_logger().info(f'calibrating: {frames} pictures, for at most {timeout:g} s')
-        self._calibration, self._enough = calibration, Future()
-        timer = self._node.active.timer(timeout, partial(self._enough.set_result, None))
+        self._calibration, self._enough, self._given_up = calibration, Future(), ''
+        timer = self._node.active.timer(timeout, self._go_on)
         await self._enough
         self._node.active.drop(timer)
         self._calibration = self._enough = None
         result = calibration.result()
+        if self._given_up:
+            result = replace(result, success=False, message=f'given up: {self._given_up}', shape=None)
+        if self._left is not None:
+            # The answer is sent as soon as this function returns; tasks that are made now come after it.
+            assert self._node.executor is not None
+            self._node.executor.create_task(partial(self._node.destroy_service, self._left))
+            self._left = None
         if result.success:
             self._estimator.adopt(result)
             self._publish()
@@ -159,10 +181,15 @@ class ShapeStage:
 
     def _answer(self, response: CalibrateShape.Response, result: CalibrationResult) -> CalibrateShape.Response:
         log = self._node.get_logger()
-        (log.info if result.success else log.warning)(f'calibrate: {result.message}')
+        # rclpy wants each severity to have a line of its own
+        if result.success:
+            log.info(f'calibrate: {result.message}')
+        else:
+            log.warning(f'calibrate: {result.message}')
         return fill_calibration(response, result, self._estimator.shape)
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._give_up('the shape was reset')
         self._estimator.reset()
         self._publish()
         response.success = True

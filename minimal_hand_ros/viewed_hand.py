@@ -62,8 +62,14 @@ class ViewedHand:
         if pose is None or not pose.valid or time.monotonic() - self._arrival > timeout:
             return None
         state = state_from_message(pose)
-        if not (np.isfinite(state.keypoints_m).all() and np.isfinite(state.rotations).all()):
-            raise ValueError('keypoints or rotations of HandPose are not finite')
+        for name, values in (
+            ('keypoints', state.keypoints_m),
+            ('rotations', state.rotations),
+            ('betas', state.betas),
+            ('hand_length', state.hand_length),
+        ):
+            if not np.isfinite(values).all():
+                raise ValueError(f'{name} of HandPose: not finite numbers')
         return state
 
     def confidence(self) -> np.ndarray | None:

@@ -100,12 +100,26 @@ def test_webcam_overlay(run: Run, clip: Path, tmp_path: Path) -> None:
     assert 300 < changed[-1].sum() < 30_000, 'nothing, or everything, was drawn over'
 
 
+def test_webcam_overlay_of_pictures_of_several_sizes(run: Run, tmp_path: Path) -> None:
+    (tmp_path / 'photos').mkdir()
+    for name, size in (('a', (48, 64)), ('b', (64, 48)), ('c', (48, 64))):
+        cv2.imwrite(str(tmp_path / 'photos' / f'{name}.png'), np.full((*size, 3), 128, np.uint8))
+    assert run('webcam_overlay', 'photos').startswith('overlay.mp4: 3 pictures')
+    video = cv2.VideoCapture(str(tmp_path / 'overlay.mp4'))
+    shapes = []
+    while (found := video.read())[0]:
+        shapes.append(found[1].shape)
+    assert shapes == [(48, 64, 3)] * 3
+
+
 def test_fit_my_hand(run: Run, clip: Path, tmp_path: Path) -> None:
     said = run('fit_my_hand', clip, clip.with_suffix('.png'), '--side', 'left', '--hand-length', 0.093)
     assert 'of 9 pictures' in said
     saved = np.load(tmp_path / 'my_hand.npz')
     assert saved['betas'].shape == (10,) and np.isfinite(saved['betas']).all() and np.abs(saved['betas']).max() > 0.01
     assert saved['hand_length'] == 0.093 and saved['side'] == 'left'
+    said = run('fit_my_hand', clip, '--side', 'left', '-o', 'my.hand2')
+    assert said.startswith('my.hand2.npz: ') and (tmp_path / 'my.hand2.npz').is_file()
 
 
 @pytest.mark.parametrize('degrees', [False, True])
@@ -118,6 +132,17 @@ def test_angles_to_csv(run: Run, clip: Path, tmp_path: Path, degrees: bool) -> N
     truth = RenderedSource(side='left', seed=2).read().truth.angles
     found = np.array([float(rows[-1][f'{name}_{unit}']) for name in ANGLE_NAMES])
     assert np.abs((np.radians(found) if degrees else found) - truth).mean() < 0.35
+
+
+def test_angles_to_csv_overwrites_nothing_for_nothing(run: Run, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / 'angles.csv').write_text('precious')
+    with pytest.raises(SourceError, match='does not exist'):
+        run('angles_to_csv', 'nowhere.mp4')
+    assert (tmp_path / 'angles.csv').read_text() == 'precious'
+    (tmp_path / 'mine.mp4').write_bytes(clip.read_bytes())
+    with pytest.raises(ValueError, match='./mine.mp4 is the source and would be overwritten: give another --output'):
+        run('angles_to_csv', tmp_path / 'mine.mp4', '-o', './mine.mp4')
+    assert (tmp_path / 'mine.mp4').read_bytes() == clip.read_bytes()
 
 
 def test_retarget_gripper(run: Run, clip: Path) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from minimal_hand_core.data.augmentation import extent
-from minimal_hand_core.data.datasets.registry import DATASETS, dataset_splits, open_dataset
+from minimal_hand_core.data.datasets.registry import DATASETS, dataset_splits, open_dataset, reader_options
 from minimal_hand_core.data.datasets.tree import DatasetError
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.data.survey import Survey, evenly, survey
@@ -116,10 +116,11 @@ def _open(options: argparse.Namespace, split: str) -> Sequence[Sample]:
         if not equals:
             raise ValueError(f'--set {assignment}: expected OPTION=VALUE, such as hands=both')
         chosen[name] = value
+    chosen = reader_options(options.name, chosen)
     cache = True if options.cache is None else (False if options.cache == 'none' else options.cache)
     root = None if options.root == '-' else options.root
     dataset = open_dataset(options.name, root, split, cache=cache, partial=options.partial, **chosen)
-    if options.name == 'rendered' and len(dataset) > 10_000:
+    if options.name == 'rendered' and 'length' not in chosen and len(dataset) > 10_000:
         dataset = open_dataset(options.name, root, split, length=10_000, **chosen)  # the endless one
     return dataset
 

@@ -26,6 +26,7 @@ from minimal_hand_core.evaluation.report import Report, check_output
 from minimal_hand_core.evaluation.sources import Source, fingerprint, sources
 from minimal_hand_core.inference import BACKENDS, Engine, EngineError, create_engine
 from minimal_hand_core.inference.onnx_model import ONNX, digest, model_facts, taught_axes
+from minimal_hand_core.option_types import number_from_1, threads
 
 FOLDER = 'predictions'
 """In the output folder, or in the user's cache without one."""
@@ -57,7 +58,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         '--set', action='append', default=[], metavar='OPTION=VALUE', help='option of the reader, e.g. labels=edited'
     )
     source.add_argument('--backgrounds', help='folder of photos behind rendered hands')
-    source.add_argument('--limit', type=_positive, help='only this many hands, evenly spread: a quick look')
+    source.add_argument('--limit', type=number_from_1, help='only this many hands, evenly spread: a quick look')
     source.add_argument('--partial', action='store_true', help='leave out pictures that are missing or unreadable')
     source.add_argument('--predictions', action='append', default=[], type=Path, help='score this stored file instead')
     source.add_argument('--from', dest='peer', type=Path, metavar='FOLDER', help="score the peer's .npy files instead")
@@ -65,8 +66,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument('--weights', default='default', help='"default", .safetensors, .onnx, or a .pth of the peer')
     network.add_argument('--backbone', help='that the weights must be of, such as resnet50')
     network.add_argument('--backend', default='torch', choices=BACKENDS, metavar='NAME', help=', '.join(BACKENDS))
-    network.add_argument('--threads', type=int, default=1, help='of the processor; 0 = one per core')
-    network.add_argument('--batch', type=_positive, default=32, help='crops the network sees at once (default 32)')
+    network.add_argument('--threads', type=threads, default=1, help='of the processor; 0 = one per core')
+    network.add_argument('--batch', type=number_from_1, default=32, help='crops the network sees at once (default 32)')
     network.add_argument('--crop', choices=CROPS, help='which square it sees; default tracker, for a .pth peer')
 
 
@@ -202,9 +203,3 @@ def finish(report: Report, options: argparse.Namespace) -> None:
     if options.output is not None:
         for path in report.write(options.output):
             print(path)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
-    return int(text)

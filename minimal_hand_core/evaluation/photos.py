@@ -26,8 +26,8 @@ from minimal_hand_core.drawing import contact_sheet, draw_skeleton, draw_text
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.predict import Predictions, predict
+from minimal_hand_core.evaluation.report import check_output, write_output
 from minimal_hand_core.exit_status import exit_status
-from minimal_hand_core.files import write_atomically
 
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(1, 31))
 """Of the PCK curve, shares of the hand's box."""
@@ -111,14 +111,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    output = None if options.output is None else check_output(options.output)
     samples = RealHands(options.folder, options.split, tiers=options.tiers)
     summaries, found, errors = evaluate(samples, options.weights)
-    if options.output is not None:
-        options.output.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.output / 'photos.json', json.dumps(summaries, indent=1).encode())
-        sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
-        if not cv2.imwrite(str(options.output / 'overlays.png'), sheet):
-            raise OSError(f'{options.output / "overlays.png"} cannot be written')
     table = Table(title=f'{options.folder}, split {options.split}, tiers {options.tiers}')
     for name in ('source', 'hands', 'mean error', 'PCK@0.1', 'PCK@0.2'):
         table.add_column(name, justify='left' if name == 'source' else 'right')
@@ -126,6 +121,10 @@ def _run(options: argparse.Namespace) -> None:
         shares = (f'{100 * row["mean_error"]:.2f} %', f'{row["pck@0.1"]:.4f}', f'{row["pck@0.2"]:.4f}')
         table.add_row(source, str(row['hands']), *shares, end_section=source == 'all')
     Console().print(table)
+    if output is not None:
+        write_output(output / 'photos.json', json.dumps(summaries, indent=1).encode())
+        sheet = overlay_sheet(lambda key: load_picture(options.folder / key), found, errors)
+        write_output(output / 'overlays.png', cv2.imencode('.png', sheet)[1].tobytes())
 
 
 if __name__ == '__main__':

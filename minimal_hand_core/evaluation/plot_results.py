@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minimal_hand_core.evaluation.run_curves import CurveError, read_runs
 from minimal_hand_core.evaluation.run_figure import draw_runs
-from minimal_hand_core.files import write_atomically
+from minimal_hand_core.files import file_in_the_way, write_atomically
 
 EPILOG = """examples:
   plot_results runs/small                                   results.png and results.svg
@@ -42,12 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--only', nargs='+', default=[], metavar='NAME', help='these quantities alone, e.g. heat auc')
     parser.add_argument('--title', default='', help='above all panels')
     options = parser.parse_args(arguments)
+    base = options.output.with_suffix('') if options.output.suffix in ('.png', '.svg') else options.output
     try:
+        file = file_in_the_way(base.parent)
+        if file is not None:
+            raise ValueError(f'--output {options.output}: {file} is a file; give a name in a folder')
         runs = read_runs(options.runs)
         for note in (note for run in runs for note in run.notes):
             print(f'plot_results: {note}', file=sys.stderr)
         pictures = draw_runs(runs, smooth=options.smooth, log=options.log, only=options.only, title=options.title)
-        base = options.output.with_suffix('') if options.output.suffix in ('.png', '.svg') else options.output
         base.parent.mkdir(parents=True, exist_ok=True)
         for kind, content in pictures.items():
             write_atomically(base.with_name(f'{base.name}.{kind}'), content)

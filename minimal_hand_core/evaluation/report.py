@@ -18,7 +18,7 @@ from minimal_hand_core.evaluation.predictions import Origin, Predictions
 from minimal_hand_core.evaluation.protocols import ProtocolError
 from minimal_hand_core.evaluation.published import PAPER, PEER, Published, published
 from minimal_hand_core.evaluation.scores import PCK_MM, PixelScore, Score, score, score_pixels
-from minimal_hand_core.files import write_atomically
+from minimal_hand_core.files import file_in_the_way, write_atomically
 from minimal_hand_core.weights import first_line
 
 FORMAT = 1
@@ -234,10 +234,7 @@ class Report:
 
             files |= {f'{CURVES}.{kind}': data for kind, data in draw_curves(self.rows).items()}
         for name, data in files.items():
-            try:
-                write_atomically(folder / name, data)
-            except OSError as error:
-                raise ReportError(f'{folder / name} cannot be written: {first_line(error)}') from error
+            write_output(folder / name, data)
         return [folder / name for name in files]
 
 
@@ -257,12 +254,43 @@ def check_output(folder: Path | str) -> Path:
     """
     folder = Path(folder).expanduser()
     try:
+        file = file_in_the_way(folder)
+        if file is not None:
+            raise ReportError(f'output folder {folder} cannot be written to: {file} is a file; choose another')
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / '.writable', b'')
         (folder / '.writable').unlink()
     except OSError as error:
         raise ReportError(f'output folder {folder} cannot be written to: {first_line(error)}; choose another') from None
     return folder
+
+
+def check_output_file(path: Path | str) -> Path:
+    """As `check_output`, for a file that is to be written when the work is done: its folder is made.
+
+    Raises:
+        ReportError: it cannot be written; the message names the file.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise ReportError(f'output {path} is a folder; give a file')
+    try:
+        check_output(path.parent)
+    except ReportError as error:
+        raise ReportError(f'output {path} cannot be written: {error}') from None
+    return path
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file.
+
+    Raises:
+        ReportError: it cannot be written; the message names it.
+    """
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise ReportError(f'{path} cannot be written: {error.strerror or first_line(error)}') from error
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -14,9 +14,9 @@ import yaml
 
 from minimal_hand_core.data import DatasetError, dataset_splits, open_dataset
 from minimal_hand_core.data.datasets.dataset import ALIASES
+from minimal_hand_core.data.datasets.registry import reader_options
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.tracking.picture import PictureError
-from minimal_hand_core.weights import first_line
 
 ROOTLESS = 'rendered'
 _TOO_MANY = 1 << 32
@@ -43,21 +43,14 @@ class Source:
         """Its samples.
 
         Raises:
-            DatasetError: it cannot be read; the message says what is missing.
+            DatasetError: it cannot be read, or an option is none of its reader's; the message says what is missing.
         """
         if self.dataset != ROOTLESS and self.root is None:
             raise DatasetError(f'{self.dataset} needs its folder: give --root, or root: in the file of data sets')
-        options: dict[str, Any] = dict(self.options)
+        options: dict[str, Any] = reader_options(self.dataset, self.options)
         if self.dataset == 'rhd' and crop == 'peer':
             options['masks'] = True
-        if self.dataset == ROOTLESS:
-            options = {name: int(value) if value.isdecimal() else value for name, value in self.options.items()}
-        else:
-            options['partial'] = partial
-        try:
-            samples = open_dataset(self.dataset, self.root, self.split, **options)
-        except TypeError as error:  # an option that a reader without a layout does not know
-            raise DatasetError(f'{self.dataset}: options {dict(self.options)}: {first_line(error)}') from None
+        samples = open_dataset(self.dataset, self.root, self.split, partial=partial, **options)
         if self.limit is None or self.limit >= len(samples):
             if len(samples) > _TOO_MANY:
                 raise DatasetError(f'{self.dataset}: split {self.split!r} has no end; give --limit or another split')

@@ -25,11 +25,12 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from minimal_hand_core.data.synthetic import HandMotion, RenderedScene
+from minimal_hand_core.evaluation.report import check_output_file, write_output
 from minimal_hand_core.exit_status import exit_status
-from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand import HandModel, load_hand_model
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import Engine, create_engine
+from minimal_hand_core.option_types import number_from_0
 from minimal_hand_core.shape import ShapeEstimator
 from minimal_hand_core.tracking import (
     CameraModel,
@@ -323,9 +324,14 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        '--seeds', type=int, nargs=2, default=(200, 20), metavar=('FIRST', 'COUNT'), help='clips; default 200 20'
+        '--seeds',
+        type=number_from_0,
+        nargs=2,
+        default=(200, 20),
+        metavar=('FIRST', 'COUNT'),
+        help='clips; default 200 20',
     )
-    parser.add_argument('--frames', type=int, default=60, help='pictures per clip; default 60')
+    parser.add_argument('--frames', type=number_from_0, default=60, help='pictures per clip; default 60')
     parser.add_argument('--rate', type=float, default=3.0, help='pictures per second; default 3, over a whole motion')
     parser.add_argument('--depth', choices=DEPTHS, default='none', help='registered depth pictures')
     parser.add_argument('--weights', default='default', help='"default", a checkpoint or an .onnx file')
@@ -338,6 +344,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    output = None if options.output is None else check_output_file(options.output)
     engine = create_engine(options.backend, options.weights, 1)
     first, count = options.seeds
     errors = measure(
@@ -351,12 +358,11 @@ def _run(options: argparse.Namespace) -> None:
     by_view = {view.name: errors.of_view(i) for i, view in enumerate(VIEWS)}
     rows = {name: summarise(mine) for name, mine in by_view.items() if len(mine.position)}
     rows['all'] = summarise(errors)
-    if options.output is not None:
-        content = json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1)
-        write_atomically(options.output, content.encode())
     console = Console(width=max(Console().width, 130))
     console.print(table(rows, f'seeds {first}–{first + count - 1}, depth: {options.depth}'))
     console.print(f'keypoint_scale measured: {rows["all"].keypoint_scale:.3f}, used: {options.keypoint_scale:.3f}')
+    if output is not None:
+        write_output(output, json.dumps({name: asdict(row) for name, row in rows.items()}, indent=1).encode())
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -115,5 +116,6 @@ def _read(path: str, side: str, repair_left: bool, mtime_ns: int, size: int) -> 
 
 def _named_side(path: str) -> str | None:
     name = Path(path).stem.lower()
-    named = [side for side in SIDES if side in name]
+    # a word of its own: 'copyright' names no side
+    named = [side for side in SIDES if re.search(rf'(?<![a-z]){side}(?![a-z])', name)]
     return named[0] if len(named) == 1 else None

@@ -156,7 +156,14 @@ def read_mano(path: str | os.PathLike[str], side: str = 'right', repair_left: bo
         components = array('hands_components', lambda s: s == (size, size), f'({size}, {size}) numbers')
     deviations, coefficients = None, data.get('hands_coeffs')
     # No loader needs the coefficients: where they have another form, nothing is made of it.
-    if isinstance(coefficients, np.ndarray) and coefficients.ndim == 2 and coefficients.shape[1] == size:
+    if (
+        isinstance(coefficients, np.ndarray)
+        and coefficients.ndim == 2
+        and coefficients.shape[1] == size
+        and len(coefficients)
+        and coefficients.dtype.kind in 'fiu'
+        and np.isfinite(coefficients).all()
+    ):
         deviations = coefficients.std(axis=0)
     hand = HandParameters(
         side=side,
@@ -188,7 +195,7 @@ def _plain(value: Any, path: Path, key: str) -> Any:
         if isinstance(value, _Ch):
             return np.array(_plain(value.get('x'), path, key), dtype=np.float64)
         return _dense(value)
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, MemoryError, RecursionError) as error:
         raise HandModelError(f'{path}: {key} cannot be turned into an array: {error}') from error
 
 

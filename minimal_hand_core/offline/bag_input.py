@@ -32,8 +32,8 @@ class BagInput:
         with self._open() as pictures:
             try:
                 for number, picture in enumerate(pictures.after(start), start):
-                    image, camera = picture.image, picture.camera
-                    yield Frame(number, picture.stamp, image, camera, picture.name, picture.jpeg, picture.frame_id)
+                    seen = (picture.image, picture.camera, picture.name, picture.jpeg, picture.frame_id)
+                    yield Frame(number, picture.stamp, *seen, picture.unusable)
             except RecordingError as error:
                 raise InputError(f'{error} ({number + 1} pictures)') from None
         if number < 0:

@@ -42,6 +42,7 @@ class Frame(NamedTuple):
         name: what to call it, and for one that cannot be read why not.
         jpeg: the bytes it was decoded from, when they are a JPEG.
         frame_id: TF frame of the camera, where the input knows it.
+        unusable: why intrinsics that were recorded with it are not its `camera`; '' where they are, or there are none.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Frame(NamedTuple):
     name: str
     jpeg: bytes | None = None
     frame_id: str = ''
+    unusable: str = ''
 
 
 class PictureInput(Protocol):

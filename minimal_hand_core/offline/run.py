@@ -18,7 +18,7 @@ from typing import Any
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.files import write_atomically
-from minimal_hand_core.offline.inputs import Frame, InputError, PictureInput, open_input
+from minimal_hand_core.offline.inputs import Frame, InputError, PictureInput, VideoInput, open_input
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
 from minimal_hand_core.offline.outputs import Output, create_outputs
 from minimal_hand_core.offline.outputs.meshes import FOLDER as MESHES
@@ -109,7 +109,10 @@ def track_input(task: Task, report: Report = lambda done, total: None) -> Outcom
         return _found(task, finished, wanted)
     _check_free(task)
     work = task.folder / WORK
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise OfflineError(f'{work} cannot be made ({error.strerror}): give another --output') from None
     with alone(work):
         # without the folder of its work, what lies there was finished by another process while this one waited
         if task.overwrite and work.exists() and not _goes_on(task.folder, wanted):
@@ -154,11 +157,11 @@ class _Run:
         if not state.at_end:
             report(state.done, state.total)
         while not state.at_end:
-            done, unreadable, hands = state.done, list(state.unreadable), dict(state.hands)
+            before = (state.done, list(state.unreadable), state.misfits, dict(state.hands))
             try:
                 self._chunk(frames, report)
             except BaseException:
-                state.done, state.unreadable, state.hands = done, unreadable, hands
+                state.done, state.unreadable, state.misfits, state.hands = before
                 for output in self._outputs:
                     output.drop()
                 raise
@@ -166,6 +169,8 @@ class _Run:
             state.replaced = self._tracker.replaces or state.replaced
             state.memory = self._tracker.remember()
             state.save(self._work / STATE)
+        if state.size is None and state.misfits:
+            raise self._all_misfit()
         if state.size is None:
             raise InputError(state.fault or f'{self._source.path}: not one of {state.done} pictures can be read')
 
@@ -192,8 +197,14 @@ class _Run:
         count = 0
         for frame in islice(frames, self._options.chunk):
             count += 1
+            misfit = self._misfit(frame)
             if frame.image is None:
                 state.unreadable.append(frame.name)
+            elif misfit:
+                state.unreadable.append(f'{frame.name}: {misfit}')
+                state.misfits += 1
+                if isinstance(self._source, VideoInput) and state.size is None:  # the others have the same size
+                    raise self._all_misfit()
             else:
                 if state.size is None:
                     state.size = [frame.image.shape[1], frame.image.shape[0]]
@@ -215,6 +226,21 @@ class _Run:
             self._outputs = []  # made for another size than the film will have
         state.done += count
         state.at_end = count < self._options.chunk
+
+    def _misfit(self, frame: Frame) -> str:
+        """Why a picture does not belong to the calibration that was given; '' when it does."""
+        if frame.image is None or self._calibration is None:
+            return ''
+        return self._calibration.size_mismatch(frame.image.shape[1], frame.image.shape[0])
+
+    def _all_misfit(self) -> InputError:
+        """The error for an input of which no picture belongs to the calibration; with another one it begins anew."""
+        assert self._calibration is not None
+        (self._work / STATE).unlink(missing_ok=True)
+        return InputError(
+            f'{self._source.path}: not one picture is {self._calibration.width}×{self._calibration.height}, which '
+            f'camera info {self._options.camera_info} is for ({self._state.unreadable[0]}): give that of these pictures'
+        )
 
     def _begin(self, start: int) -> None:
         self._create_outputs()
@@ -243,6 +269,8 @@ class _Run:
             height, width = frame.image.shape[:2]
             camera = camera_from_field_of_view(width, height, self._options.fov)
             told = f'{_ASSUMED}{self._options.fov:g}° wide'
+        if self._calibration is None and frame.unusable and not self._state.unusable:
+            self._state.unusable = f'picture {frame.number + 1}: {frame.unusable}'
         if told.startswith(_ASSUMED) and self._state.intrinsics:
             self._state.intrinsics = told  # pictures whose intrinsics do not fit them must not pass for measured
         self._state.intrinsics = self._state.intrinsics or told or 'none'
@@ -303,6 +331,8 @@ def _remove(folder: Path) -> None:
 
 def _outcome(task: Task, state: State, files: list[Path], **more: Any) -> Outcome:
     notes = [state.replaced] if state.replaced else []
+    if state.unusable:
+        notes.append(f'recorded camera info was not used ({state.unusable})')
     for side, count in state.hands.items():
         if not count:
             notes.append(f'no {side} hand was seen in {state.done} pictures')
@@ -311,7 +341,8 @@ def _outcome(task: Task, state: State, files: list[Path], **more: Any) -> Outcom
     fault = state.fault
     if state.unreadable and not fault:
         listed = '; '.join(state.unreadable[:3]) + (' …' if len(state.unreadable) > 3 else '')
-        fault = f'{len(state.unreadable)} of {state.done} pictures could not be read: {listed}'
+        verb = 'tracked' if state.misfits else 'read'
+        fault = f'{len(state.unreadable)} of {state.done} pictures could not be {verb}: {listed}'
     return Outcome(
         task.path,
         task.folder,

@@ -43,12 +43,14 @@ class State:
         total: pictures there are, as far as is known.
         at_end: whether there are no more.
         fault: why the input ended early; '' where it did not.
-        unreadable: names of pictures that could not be read.
+        unreadable: names of pictures that could not be read, or are of another size than the calibration is for.
+        misfits: how many of them are of another size.
         hands: side → pictures with that hand.
         backend: that runs the network, or ran it at first.
         replaced: which failed on the way, and why; '' when none did.
         size: (width, height) of the first picture; None before there was one.
         intrinsics: where they are from.
+        unusable: why recorded intrinsics were not used, of the first picture for which they were not; '' if they were.
         seconds: spent so far.
         memory: of the tracker.
         anew: whether it was begun in place of what lay there before.
@@ -62,11 +64,13 @@ class State:
     at_end: bool = False
     fault: str = ''
     unreadable: list[str] = field(default_factory=list)
+    misfits: int = 0
     hands: dict[str, int] = field(default_factory=dict)
     backend: str = ''
     replaced: str = ''
     size: list[int] | None = None
     intrinsics: str = ''
+    unusable: str = ''
     seconds: float = 0.0
     memory: bytes = b''
     anew: bool = False
@@ -97,13 +101,15 @@ def load_state(path: Path) -> State | None:
         OfflineError: it cannot be read.
     """
     try:
-        content = {'anew': False} | json.loads(path.read_bytes())  # which older ones do not say
+        content = {'anew': False, 'misfits': 0, 'unusable': ''} | json.loads(path.read_bytes())  # not in older ones
         content['options'].setdefault('rectified', False)
         content['memory'] = base64.b64decode(content.get('memory', ''))
         return State(**{each.name: content[each.name] for each in fields(State)})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise OfflineError(f'{path} cannot be read ({error.strerror or error}): give another --output') from None
+    except (ValueError, KeyError, TypeError) as error:
         raise OfflineError(f'{path} cannot be read ({first_line(error)}): give --overwrite to begin anew') from None
 
 

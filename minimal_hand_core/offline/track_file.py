@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from minimal_hand_core.files import file_in_the_way
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.inference import BACKENDS
 from minimal_hand_core.inference.choice import choose
@@ -31,6 +32,7 @@ from minimal_hand_core.offline.progress import RunProgress
 from minimal_hand_core.offline.ray_pool import run_ray
 from minimal_hand_core.offline.run import Outcome, Task
 from minimal_hand_core.offline.work import limit_threads, outcome_of
+from minimal_hand_core.option_types import number_from_1
 from minimal_hand_core.pose.methods import POSE_METHODS
 from minimal_hand_core.shape.methods import SHAPE_METHODS
 from minimal_hand_core.tracking import FILTERS, HandTrackerConfig
@@ -81,10 +83,11 @@ def make_tasks(inputs: Iterable[Path], output: Path, options: TrackOptions, over
     are in: 'a/clip.mp4' and 'b/clip.mp4' become 'a_clip' and 'b_clip'.
 
     Raises:
-        OfflineError: `output` is a file.
+        OfflineError: `output`, or what it should be in, is a file.
     """
-    if output.exists() and not output.is_dir():
-        raise OfflineError(f'{output} is a file: give a folder, or a name that is free')
+    file = file_in_the_way(output)
+    if file is not None:
+        raise OfflineError(f'{file} is a file: give another --output, a folder or a name that is free')
     paths = list(dict.fromkeys(Path(os.path.abspath(path.expanduser())) for path in inputs))
     return [Task(path, Path(os.path.abspath(output)) / name, options, overwrite) for path, name in _named(paths)]
 
@@ -235,21 +238,17 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument('--meshes', default='', choices=MESH_FORMATS, help='also write the skin')
     files.add_argument('--mesh-pictures', default='all', choices=MESH_PICTURES, help='of every picture or the best one')
     where = parser.add_argument_group('several inputs at once')
-    where.add_argument('--jobs', type=_positive, default=0, help='processes, one input each (default: one per core)')
+    where.add_argument(
+        '--jobs', type=number_from_1, default=0, help='processes, one input each (default: one per core)'
+    )
     where.add_argument(
         '--ray', action='store_true', help='on a Ray cluster: one started here with --jobs workers, or …'
     )
     where.add_argument('--ray-address', default='', help='… the one at this address; auto: of $RAY_ADDRESS, or here')
     parser.add_argument(
-        '--chunk', type=_positive, default=CHUNK, help=f'pictures from state to state (default {CHUNK})'
+        '--chunk', type=number_from_1, default=CHUNK, help=f'pictures from state to state (default {CHUNK})'
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
-    return int(text)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -92,7 +92,6 @@ class IKNet(nn.Module):
         """`forward` as rotation matrices (B, 21, 3, 3)."""
         return quaternion_to_matrix(self(features))
 
-    @torch.inference_mode()
     def solve(self, template: ArrayLike, target: ArrayLike, side: str = 'right') -> Any:
         """Local joint rotations that pose the template like the target, as `solve_pose` does, but learned: not exact,
         and less led astray by noise.
@@ -120,7 +119,8 @@ class IKNet(nn.Module):
         features, turned = iknet_features(rest, points)
         weight = self.output.weight
         inputs = torch.from_numpy(features).to(device=weight.device, dtype=weight.dtype)
-        found = quaternion_to_matrix(self(inputs).double()).cpu().numpy()
+        with torch.inference_mode():
+            found = quaternion_to_matrix(self(inputs).double()).cpu().numpy()
         rotations = np.asarray(local_from_absolute(turned[:, None] @ found))
         if side == 'left':
             rotations = mirror_rotations(rotations)

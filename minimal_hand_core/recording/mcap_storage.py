@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from mcap.exceptions import EndOfFile
 from mcap.reader import SeekingReader
-from mcap.records import Channel, Message, Schema
+from mcap.records import Channel, Footer, Message, Schema
 from mcap.stream_reader import StreamReader
 from mcap.well_known import MessageEncoding
 from mcap.writer import MCAP0_MAGIC
@@ -34,7 +34,7 @@ class McapStorage:
         path: of the file.
 
     Attributes:
-        topics, start, end: see Storage; no topics where the file holds no messages of ROS 2.
+        topics, start, end, is_cut_off: see Storage; no topics where the file holds no messages of ROS 2.
         fault: why nothing of it can be read, which `read` then raises; '' where it can, and of a whole file.
 
     Raises:
@@ -48,6 +48,7 @@ class McapStorage:
         self.topics: dict[str, Topic] = {}
         self.start = self.end = 0
         self.fault = ''
+        self.is_cut_off = False
         try:
             self._file = path.open('rb')
         except OSError as error:
@@ -119,6 +120,7 @@ class McapStorage:
         channels: dict[int, Channel] = {}
         counts: Counter[int] = Counter()
         stamps: list[int] = []
+        self.is_cut_off = True  # until its end is seen
         try:
             for record in StreamReader(self._file, validate_crcs=True).records:
                 if isinstance(record, Schema):
@@ -128,6 +130,8 @@ class McapStorage:
                 elif isinstance(record, Message):
                     counts[record.channel_id] += 1
                     stamps = [min([record.log_time, *stamps]), max([record.log_time, *stamps])]
+                elif isinstance(record, Footer):
+                    self.is_cut_off = False
         except Exception:
             pass
         for channel in channels.values():

@@ -15,7 +15,6 @@ from minimal_hand_core.data.picture_messages import picture_from_compressed, pic
 from minimal_hand_core.data.sources import Shot, SourceError
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
 from minimal_hand_core.recording.reader import Recording
-from minimal_hand_core.recording.topic import Topic
 from minimal_hand_core.tracking.camera import CameraError, CameraModel
 from minimal_hand_core.tracking.picture import PictureError
 
@@ -36,6 +35,7 @@ class RecordedPicture(NamedTuple):
     camera: its intrinsics; None where they were not recorded, or not known.
     jpeg: the bytes it was decoded from, where they are a JPEG.
     name: what to call it in messages, and for one that cannot be read why not.
+    unusable: why the intrinsics that were recorded with it are not its `camera`; '' where they are, or there are none.
     """
 
     stamp: int
@@ -44,6 +44,14 @@ class RecordedPicture(NamedTuple):
     camera: CameraModel | None
     jpeg: bytes | None
     name: str
+    unusable: str = ''
+
+
+class _Info(NamedTuple):
+    """What was recorded as the intrinsics of a picture, and why they cannot be used where they cannot."""
+
+    camera: CameraModel | None
+    unusable: str = ''
 
 
 class RecordedPictures:
@@ -72,8 +80,8 @@ class RecordedPictures:
         self._recording, self._rectified = Recording(path), rectified
         try:
             topics = self._recording.topics
-            self.topic = _choose(self._recording.path, topics, (RAW, COMPRESSED), topic, 'pictures')
-            self.info = _info_topic(self._recording.path, topics, self.topic, info)
+            self.topic = _choose(self._recording, (RAW, COMPRESSED), topic, 'pictures')
+            self.info = _info_topic(self._recording, self.topic, info)
         except RecordingError:
             self._recording.close()
             raise
@@ -121,7 +129,7 @@ class RecordedPictures:
         seconds = (stamps[-1] - stamps[0]) * 1e-9 if stamps else 0.0
         return float(np.clip((len(stamps) - 1) / seconds, *_RATES)) if seconds > 0 else _ASSUMED_RATE
 
-    def _first_info(self) -> dict[int, CameraModel | None]:
+    def _first_info(self) -> dict[int, _Info]:
         """What the first pictures are seen with, should theirs lie behind them."""
         if not self.info:
             return {}
@@ -130,7 +138,7 @@ class RecordedPictures:
                 return {0: _camera(self._recording.decode(raw), self._rectified)}
         return {}
 
-    def _picture(self, message: Any, stamp: int, infos: dict[int, CameraModel | None], number: int) -> RecordedPicture:
+    def _picture(self, message: Any, stamp: int, infos: dict[int, _Info], number: int) -> RecordedPicture:
         name = f'{self._recording.path}, picture {number}'
         jpeg = None
         compressed = self._recording.topics[self.topic].type_name == COMPRESSED
@@ -143,13 +151,11 @@ class RecordedPictures:
                 image = picture_from_image(message)
         except PictureError as error:
             return RecordedPicture(stamp, message.header.frame_id, None, None, None, f'{name}: {error}')
-        camera = infos.get(stamp, infos[next(reversed(infos))]) if infos else None
+        camera, unusable = infos.get(stamp, infos[next(reversed(infos))]) if infos else _Info(None)
         if camera is not None:
-            try:
-                camera.check_size(image.shape[1], image.shape[0])
-            except CameraError:
-                camera = None
-        return RecordedPicture(stamp, message.header.frame_id, image, camera, jpeg, name)
+            unusable = camera.size_mismatch(image.shape[1], image.shape[0])
+            camera = None if unusable else camera
+        return RecordedPicture(stamp, message.header.frame_id, image, camera, jpeg, name, unusable)
 
 
 class RecordingSource:
@@ -201,15 +207,21 @@ class RecordingSource:
         self._pictures.close()
 
 
-def _choose(path: Path, topics: dict[str, Topic], types: tuple[str, ...], wanted: str, what: str) -> str:
-    found = [name for name, topic in topics.items() if topic.type_name in types and topic.count != 0]
+def _choose(recording: Recording, types: tuple[str, ...], wanted: str, what: str) -> str:
+    path, topics = recording.path, recording.topics
+    fitting = [name for name, topic in topics.items() if topic.type_name in types]
+    found = [name for name in fitting if topics[name].count != 0]
+    empty = [name for name in fitting if name not in found and wanted in ('', name)]
+    if recording.is_cut_off and empty and (wanted or not found):
+        raise RecordingError(f'recording {path} is cut off before its first {what.removesuffix("s")} on {empty[0]}')
     listed = ', '.join(found) or 'none'
     if wanted:
         if wanted not in found:
             raise RecordingError(f'recording {path} has no {what} on {wanted}; it has {listed}')
         return wanted
     if not found:
-        raise RecordingError(f'recording {path} holds no {what}; its topics are {", ".join(topics) or "none"}')
+        where = ' before it is cut off' if recording.is_cut_off else ''
+        raise RecordingError(f'recording {path} holds no {what}{where}; its topics are {", ".join(topics) or "none"}')
     again = {f'{name}/compressed' for name in found}
     found = [name for name in found if name not in again]
     if len(found) > 1:
@@ -221,10 +233,10 @@ def _choose(path: Path, topics: dict[str, Topic], types: tuple[str, ...], wanted
     return found[0]
 
 
-def _info_topic(path: Path, topics: dict[str, Topic], pictures: str, wanted: str) -> str:
+def _info_topic(recording: Recording, pictures: str, wanted: str) -> str:
     if wanted:
-        return _choose(path, topics, (INFO,), wanted, 'camera info')
-    found = [name for name, topic in topics.items() if topic.type_name == INFO]
+        return _choose(recording, (INFO,), wanted, 'camera info')
+    found = [name for name, topic in recording.topics.items() if topic.type_name == INFO]
     beside = f'{pictures.removesuffix("/compressed").rpartition("/")[0]}/camera_info'
     if beside in found:
         return beside
@@ -236,19 +248,19 @@ def _stamp(message: Any, recorded: int) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec or recorded
 
 
-def _camera(message: Any, rectified: bool) -> CameraModel | None:
+def _camera(message: Any, rectified: bool) -> _Info:
     # ROS 1 writes the matrices' names with capital letters
     k, d, p = (getattr(message, name, getattr(message, name.upper(), ())) for name in 'kdp')
     try:
         if rectified:
-            return CameraModel.from_rectified_info(message.width, message.height, p)
-        return CameraModel.from_info(message.width, message.height, k, d, message.distortion_model)
-    except CameraError:
-        return None
+            return _Info(CameraModel.from_rectified_info(message.width, message.height, p))
+        return _Info(CameraModel.from_info(message.width, message.height, k, d, message.distortion_model))
+    except CameraError as error:
+        return _Info(None, str(error))
 
 
-def _remember(infos: dict[int, CameraModel | None], stamp: int, camera: CameraModel | None) -> None:
+def _remember(infos: dict[int, _Info], stamp: int, info: _Info) -> None:
     infos.pop(stamp, None)
-    infos[stamp] = camera
+    infos[stamp] = info
     while len(infos) > _REMEMBERED:
         del infos[next(iter(infos))]

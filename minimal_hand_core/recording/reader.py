@@ -67,6 +67,7 @@ class Recording:
         topics: by name.
         start, end: stamps of the first and the last message, nanoseconds.
         is_ros2: whether the bytes of its messages are CDR; not those of a .bag file.
+        is_cut_off: whether an MCAP file of it is known to end in the middle.
 
     Raises:
         RecordingError: there is no such recording, or it cannot be read.
@@ -84,6 +85,7 @@ class Recording:
         self.start = min((start for start, _ in spans), default=0)
         self.end = max((end for _, end in spans), default=0)
         self.is_ros2 = all(storage.is_ros2 for storage in self._storages)
+        self.is_cut_off = any(storage.is_cut_off for storage in self._storages)
 
     def raw_messages(self, topics: Collection[str] | None = None, start: int = 0) -> Iterator[RawMessage]:
         """The messages undecoded; arguments and errors as in `messages`."""

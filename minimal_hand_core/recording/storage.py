@@ -39,12 +39,14 @@ class Storage(Protocol):
         topics: by name.
         start, end: stamps of the first and the last message, nanoseconds; equal where there are none.
         is_ros2: whether the bytes are CDR.
+        is_cut_off: whether it is known to end in the middle.
     """
 
     topics: dict[str, Topic]
     start: int
     end: int
     is_ros2: bool
+    is_cut_off: bool
 
     def read(self, topics: Collection[str] | None, start: int) -> Iterator[RawMessage]:
         """The messages in the order of their stamps, from `start` on; of some topics, or of all.
@@ -69,6 +71,8 @@ class RosbagsStorage:
     Raises:
         RecordingError: it cannot be read.
     """
+
+    is_cut_off = False  # such files cannot be opened
 
     def __init__(self, path: Path) -> None:
         self._path = path

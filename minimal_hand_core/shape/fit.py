@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, restore, to_float64
+from minimal_hand_core.arrays import ArrayLike, check_finite, check_shape, for_kernel, restore, to_float64
 from minimal_hand_core.hand.skeleton import (
     BONE_KEYPOINTS,
     KEYPOINT_PARENTS,
@@ -68,12 +68,12 @@ def model_ratios(model: Any, betas: np.ndarray) -> np.ndarray:
 
 
 def read_ratios(ratios: ArrayLike) -> np.ndarray:
-    """ratios (B, 15) as a contiguous float64 array.
+    """ratios (B, 15) as a float64 array that kernels take.
 
     Raises:
         ValueError: wrong shape, empty batch, no numbers, NaN or infinite.
     """
-    target = np.ascontiguousarray(to_float64(ratios, 'ratios'))
+    target = for_kernel(to_float64(ratios, 'ratios'))
     check_shape(target, 'ratios', ('B', NUM_BONES))
     check_finite(target, 'ratios')
     return target

@@ -40,7 +40,7 @@ def fit_shape_lm(
         model: a HandModel, or anything with rest_keypoint_basis() -> (offset (21, 3), directions (21, 3, 10)).
         weight: of |β|², not negative.
         initial: (B, 10) or (10,) start, for example the last frame's β; zero when None.
-        max_iterations: bound on the trial steps of a descent; a hand whose ratios no hand has gets a second one.
+        max_iterations: bound on the trial steps of a descent; a hand whose ratios no hand has gets up to nine more.
 
     Returns:
         ShapeFit; its objective is never above that of the start.

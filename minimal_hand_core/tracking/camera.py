@@ -19,6 +19,8 @@ from minimal_hand_core.tracking.view_kernel import set_view_rotation
 DISTORTION_MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
 _COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (4, 5, 8, 12, 14), 'equidistant': (4,)}
 _SAME = {'': 'plumb_bob', 'none': 'plumb_bob', 'fisheye': 'equidistant'}
+_WIDEST = 1.55
+"""Radians from the optical axis from which on the plane Z = 1 is too far away."""
 _ITERATIONS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-10)
 
 
@@ -92,6 +94,8 @@ class CameraModel:
         """The camera of the rectified pictures of a `sensor_msgs/CameraInfo`: the left three columns of its p (3×4,
         row-major), and no distortion; None when it is not calibrated (p all zero).
 
+        What p says of another camera's frame, in its fourth column, is left out: positions are from this one.
+
         Raises:
             CameraError: as the constructor.
         """
@@ -102,13 +106,17 @@ class CameraModel:
         """Geometric mean of the two focal lengths, pixels."""
         return float(np.sqrt(self.k[0, 0] * self.k[1, 1]))
 
+    def size_mismatch(self, width: int, height: int) -> str:
+        """Why pictures of this size do not belong to these intrinsics; '' when they do."""
+        if (self.width, self.height) in ((0, 0), (width, height)):
+            return ''
+        return f'picture is {width}×{height}, its camera info is for {self.width}×{self.height}'
+
     def check_size(self, width: int, height: int) -> None:
         """Raise CameraError when pictures of this size do not belong to these intrinsics."""
-        if (self.width or self.height) and (self.width, self.height) != (width, height):
-            raise CameraError(
-                f'picture is {width}×{height}, its camera info is for {self.width}×{self.height}; '
-                'publish the camera info of the pictures that are sent'
-            )
+        mismatch = self.size_mismatch(width, height)
+        if mismatch:
+            raise CameraError(f'{mismatch}; publish the camera info of the pictures that are sent')
 
     def normalize(self, uv: np.ndarray) -> np.ndarray:
         """(N, 2) pixels → (N, 2) float64 normalised points; NaN where the lens model has no inverse."""
@@ -150,7 +158,8 @@ class CameraModel:
         return np.asarray(plane)
 
     def _unfold(self, points: np.ndarray) -> np.ndarray:
-        """Equidistant lens: solve θ (1 + d0 θ² + d1 θ⁴ + …) = r by Newton; rays of 90° and more are NaN."""
+        """Equidistant lens: solve θ (1 + d0 θ² + d1 θ⁴ + …) = r by Newton, by halves where that leaves the range in
+        which the lens can be inverted; rays of 90° and more are NaN."""
         plane = self._pinhole(points)
         radius = np.linalg.norm(plane, axis=1)
         d = np.concatenate([[1.0], self.d if len(self.d) else np.zeros(4)])
@@ -158,10 +167,16 @@ class CameraModel:
         odd[1::2] = d
         polynomial = np.polynomial.Polynomial(odd)
         slope = polynomial.deriv()
-        theta = np.minimum(radius, 1.5)
-        for _ in range(20):
-            theta = theta - (polynomial(theta) - radius) / np.maximum(slope(theta), 1e-3)
-        good = (np.abs(polynomial(theta) - radius) < 1e-6) & (theta >= 0) & (theta < 1.55)
+        angles = np.linspace(0, _WIDEST, 512)
+        falls = slope(angles) <= 0
+        low, high = np.zeros_like(radius), np.full_like(radius, angles[falls.argmax()] if falls.any() else _WIDEST)
+        theta = np.minimum(radius, high)
+        for _ in range(50):
+            too_far = polynomial(theta) - radius
+            low, high = np.where(too_far < 0, theta, low), np.where(too_far > 0, theta, high)
+            theta = theta - too_far / np.maximum(slope(theta), 1e-3)
+            theta = np.where((theta >= low) & (theta <= high), theta, (low + high) / 2)
+        good = (np.abs(polynomial(theta) - radius) < 1e-6) & (theta >= 0) & (theta < _WIDEST)
         with np.errstate(invalid='ignore', divide='ignore'):
             scale = np.where(radius > 1e-12, np.tan(theta) / radius, 1.0)
         return np.where(good[:, None], plane * scale[:, None], np.nan)

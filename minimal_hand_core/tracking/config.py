@@ -93,7 +93,8 @@ class PoseConfig:
         wrist_noise, wrist_acceleration: of the wrist position's Kalman filter, m and m/s^1.5; see filters.Kalman.
         pose_noise, pose_acceleration: of the keypoints' Kalman filter, hand lengths and hand lengths/s^1.5.
         kalman_agility: of both Kalman filters.
-        lost_timeout: seconds without a hand after which it counts as lost and the filters forget.
+        lost_timeout: seconds without a hand, or without a picture of it, after which it counts as lost and the filters
+            forget: more than between two pictures, or nothing is filtered.
         mirrored: as in DetectorConfig.
 
     Raises:

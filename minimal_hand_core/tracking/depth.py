@@ -141,7 +141,8 @@ def measure_keypoints(
     places, skin_places = camera.project(keypoints), camera.project(skin)
     range_ = float(np.median(keypoints[:, 2]))
     radius = max(WINDOW * camera.focal / range_, 1.5)
-    low = range_ * (1 - MAX_CORRECTION) - 0.1
+    # 0 is a hole, however near the hand may be
+    low = max(range_ * (1 - MAX_CORRECTION) - 0.1, 0.0)
     high = range_ * (1 + MAX_CORRECTION) + 0.1
     picture = np.ascontiguousarray(depth.metres)
     noise = _noise(picture, places, radius, low, high)

@@ -82,8 +82,8 @@ class PoseEstimator:
             ValueError: another side, model, pose_method or pose_weights, which need a new PoseEstimator.
         """
         check_changes(self.config, config, self.FIXED)
-        if config.pose_limits != self.config.pose_limits:
-            self._solve = _solver(config)
+        # Not a new one, which would read its weights again from a file that may be gone.
+        self._solve.limits = config.pose_limits
         self._steady.reconfigure(config)
         self.config = config
 

@@ -15,6 +15,9 @@ the network looks, the more it sees, but fingers that open need room."""
 ROOM = 1.0
 """How much wider it is for a hand that was elsewhere: times the distance, on either side."""
 
+LEAST_STEP = 0.005
+"""Seconds between two pictures below which they say nothing of a velocity: they waited together and were stamped as
+they came."""
 MAX_PREDICTION = 0.2
 """Seconds that motion is extrapolated at most."""
 MAX_SHIFT = 0.5
@@ -82,7 +85,7 @@ class Track:
         """Go on with the keypoints of the next picture."""
         self.expected, crop = self._expected_at(found.stamp), upright_crop(found.uv, self.crop.angle)
         seconds = found.stamp - self.last.stamp
-        if seconds:
+        if seconds > LEAST_STEP:
             # Of the box's centre, pixels per second, half old and half new.
             (x, y), (u, v), (old_u, old_v) = self._velocity, crop.center, self.crop.center
             self._velocity = (0.5 * x + 0.5 * (u - old_u) / seconds, 0.5 * y + 0.5 * (v - old_v) / seconds)

@@ -98,8 +98,8 @@ def find_wrist(
         _reproject(position, rays, points, weights, information, gradient)
         if not _solve(information, gradient, factor, step):
             return ONE_PLACE
-        # A step may not cross the camera; half the range is far more than a good start ever needs.
-        share = min(1.0, 0.5 * position[2] / max(abs(step[2]), 1e-12))
+        # No point may cross the camera; half the range is far more than a good start ever needs.
+        share = min(1.0, 0.5 * (nearest + position[2]) / max(abs(step[2]), 1e-12))
         largest = 0.0
         for i in range(3):
             position[i] -= share * step[i]

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 
 from minimal_hand_core.exit_status import exit_status
+from minimal_hand_core.files import file_in_the_way
+from minimal_hand_core.option_types import number_from_0, threads
 from minimal_hand_core.training.memory import keep_freed_memory
 from minimal_hand_core.training.recipe import parse_override
 
@@ -53,8 +55,10 @@ def run_command(
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE', help='override a setting, e.g. seed=2'
     )
-    parser.add_argument('--threads', type=int, default=0, help='processor threads for the network (0: all)')
-    parser.add_argument('--stop-after', type=int, help='do this many steps now and leave the rest for another sitting')
+    parser.add_argument('--threads', type=threads, default=0, help='processor threads for the network (0: all)')
+    parser.add_argument(
+        '--stop-after', type=number_from_0, help='do this many steps now and leave the rest for another sitting'
+    )
     add_arguments(parser)
     options = parser.parse_args(arguments)
     if options.threads:
@@ -63,6 +67,9 @@ def run_command(
 
     def work() -> None:
         started = time.monotonic()
+        file = file_in_the_way(options.output)
+        if file is not None:
+            raise ValueError(f'--output {options.output}: {file} is a file; give a folder')
         state = start(options, dict(parse_override(text) for text in options.set))
         if os.environ.get('RANK', '0') == '0':  # of several processes, the first speaks for all
             seconds = time.monotonic() - started

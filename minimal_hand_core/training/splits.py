@@ -16,7 +16,7 @@ from minimal_hand_core.data.datasets.holdout import held_out
 from minimal_hand_core.data.datasets.kept import KeptPictures
 from minimal_hand_core.data.datasets.real_hands import EmptySplitError
 from minimal_hand_core.data.datasets.registry import dataset_splits, open_dataset
-from minimal_hand_core.data.datasets.tree import DatasetError
+from minimal_hand_core.data.datasets.tree import DatasetError, OptionError
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.training.recipe import ConfigError
 from minimal_hand_core.training.run import tell
@@ -154,5 +154,5 @@ def _usable(whole: HandDataset) -> np.ndarray:
 def _open(name: str, root: str, split: str, options: dict[str, Any], kept: KeptPictures | None = None) -> Any:
     try:
         return open_dataset(name, root, split, kept=kept, **options)
-    except TypeError as error:
+    except (TypeError, OptionError) as error:
         raise ConfigError(f'data.datasets: options of {name}: {error}') from None

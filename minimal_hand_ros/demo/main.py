@@ -36,6 +36,8 @@ RECENT = 2.0
 KEEP_PERIOD = 0.5
 """Seconds between two looks at the nodes that are kept."""
 MAX_WARNINGS = 5
+MAX_SEED = 2**31 - 1
+"""As camera_node takes it."""
 _DOMAINS = range(10, 100)
 
 
@@ -84,10 +86,11 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--duration', type=_seconds, default=20.0, help='seconds, counted from the first result')
     parser.add_argument('--output', default='demo_output', help='folder for clip, contact sheet and recordings')
     parser.add_argument('--side', choices=SIDES, default='right', help='which hand')
+    parser.add_argument('--mirrored', action='store_true', help='pictures are flipped left to right (selfie cameras)')
     parser.add_argument('--model', default='open', help='hand model')
     parser.add_argument('--weights', default='default', help='network weights')
     parser.add_argument('--backend', default='auto', help='inference engine')
-    parser.add_argument('--seed', type=int, default=0, help='of the rendered hand')
+    parser.add_argument('--seed', type=_seed, default=0, help='of the rendered hand')
     parser.add_argument('--rate', type=float, default=0.0, help='pictures per second; 0: as suits the source')
     parser.add_argument(
         '--hold', type=int, default=5, help='how often each picture of a folder is shown; 1 for a sequence'
@@ -96,7 +99,10 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--keep', action='store_true', help='go on after the report, until Ctrl-C')
     parser.add_argument('--no-viewer', action='store_true', help='no view in the browser')
     parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
-    return parser.parse_args(args)
+    options = parser.parse_args(args)
+    if options.mirrored and options.source == 'rendered':
+        parser.error('argument --mirrored: pictures of the rendered hand are not flipped: give another --source')
+    return options
 
 
 def _seconds(text: str) -> float:
@@ -109,16 +115,27 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _seed(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= MAX_SEED:
+        raise argparse.ArgumentTypeError(f'{text!r}: give a whole number from 0 to {MAX_SEED}')
+    return value
+
+
 def _start(group: NodeGroup, options: argparse.Namespace) -> View | None:
     """Start the nodes, and unless it is not wanted the view, with a recorder for its button."""
     hand: dict[str, object] = {'side': options.side, 'model': options.model}
-    measured = dict(hand)
+    seen = {'mirrored': options.mirrored}  # of those who look at the picture, or place a hand in it
+    measured = {**hand, **seen}
     if options.source == 'rendered':
         # as a user measures his own hand once; without it all distances carry the error of the mean hand's size
         measured['hand_length'] = rendered_hand_length(options.model, options.seed)
-    network = {'side': options.side, 'weights': options.weights, 'backend': options.backend}
+    network = {'side': options.side, 'weights': options.weights, 'backend': options.backend, **seen}
     camera = {**hand, 'source': options.source, 'rate': options.rate, 'seed': options.seed}
-    pose = dict(hand)
+    pose = {**hand, **seen}
     if Path(options.source).is_dir() and not is_recording(options.source):
         # photos that have nothing to do with each other: time to find each hand, and none of the last one in it
         camera['hold'] = options.hold
@@ -240,7 +257,7 @@ def _report(
 
 
 def _film(options: argparse.Namespace, folder: Path, records: list[Record], total: Figures) -> list[Path]:
-    estimator = PoseEstimator(PoseConfig(side=options.side, model=options.model))
+    estimator = PoseEstimator(PoseConfig(side=options.side, model=options.model, mirrored=options.mirrored))
     clip, sheet = folder / 'clip.mp4', folder / 'contact_sheet.png'
     span = (records[-1].stamp - records[0].stamp) * 1e-9 if len(records) > 1 else 0.0
     rate = min(max((total.pictures - 1) / span if span > 0 else 1.0, 1.0), 60.0)

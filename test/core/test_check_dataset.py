@@ -103,6 +103,32 @@ def test_options_of_the_reader_and_few_samples(roots, run):
     assert status == 2 and 'choose one of main, both' in err
 
 
+@pytest.mark.parametrize(
+    'name, option, said',
+    [
+        ('rendered', 'foo=1', "rendered: option is 'foo'; choose one of length, size, seed, variation"),
+        ('rendered', 'length=some', "rendered: length is 'some'; give a whole number, 1 or above"),
+        ('rendered', 'length=0', "rendered: length is '0'; give a whole number, 1 or above"),
+        ('rendered', 'variation=wide', "rendered: variation is 'wide'; it is a SceneVariation"),
+        ('real_hands', 'foo=1', "real_hands: option is 'foo'; choose one of tiers, leave_out"),
+        ('real_hands', 'tiers=C', "real_hands: tiers is 'C'; give one or several of AB"),
+        ('rhd', 'partial=1', "rhd: option is 'partial'; choose one of hands"),
+    ],
+)
+def test_an_option_that_a_reader_does_not_have_is_named(roots, run, name, option, said):
+    root, split = ('-', 'test') if name == 'rendered' else (roots(name), 'all' if name == 'real_hands' else 'train')
+    status, _, err, _ = run(name, root, '--split', split, '--set', option)
+    assert status == 2 and err.startswith(f'check_dataset: {said}') and err.count('\n') == 1
+
+
+def test_numbers_and_lists_are_options_too(roots, run):
+    few = ('--pictures', '2', '--samples', '2')
+    status, out, err, _ = run('rendered', '-', '--split', 'test', *few, '--set', 'length=50', '--set', 'size=64')
+    assert status == 0 and '│      50 │' in out, err
+    status, out, err, _ = run('real_hands', roots('real_hands'), '--split', 'all', '--set', 'leave_out=none,nothing')
+    assert status == 0, err
+
+
 def test_frames_without_labels_are_shown_whole(roots, run):
     status, _, err, sheet = run('ego_dexter', roots('ego_dexter'), '--set', 'frames=all', '--samples', '4')
     assert status == 0, err

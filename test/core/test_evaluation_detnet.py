@@ -204,7 +204,11 @@ def test_what_cannot_be_done_is_one_sentence(data, weights, tmp_path, capsys, on
     assert 'does not fit the resnet50 network' in error and str(weights) in error
     assert 'has no end; give --limit' in fails(['--dataset', 'rendered', '--split', 'train'], capsys)
     error = fails(['--dataset', 'rendered', '--weights', str(weights), '--set', 'colour=red'], capsys)
-    assert "rendered: options {'colour': 'red'}" in error
+    assert "rendered: option is 'colour'; choose one of length, size, seed, variation" in error
+    for many in ('-1', '100000', 'all'):
+        with pytest.raises(SystemExit):
+            main([*here, '--threads', many])
+        assert f'argument --threads: {many}' in capsys.readouterr().err.replace("'", '')
     assert 'is no folder' in fails(['--from', str(tmp_path / 'nowhere')], capsys)
     assert 'no such file' in fails(['--predictions', str(tmp_path / 'x.npz')], capsys)
     (tmp_path / 'file').write_text('')

@@ -8,6 +8,7 @@ import pytest
 from labelled_photos import write_photos
 
 from minimal_hand_core.detnet import DetNet, save_detnet
+from minimal_hand_core.evaluation import photos
 from minimal_hand_core.evaluation.errors import box_errors
 from minimal_hand_core.evaluation.pck import pck
 from minimal_hand_core.evaluation.photos import main, summarise
@@ -55,6 +56,23 @@ def test_the_command_writes_scores_and_overlays(tmp_path, capsys):
     assert scores['all']['hands'] == scores['made_up']['hands'] == 3
     assert cv2.imread(str(tmp_path / 'report/overlays.png')).shape[1] == 3 * 256
     assert 'PCK@0.1' in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_work_or_after_the_table(tmp_path, capsys, monkeypatch):
+    marks = [{'source': 'made_up', 'near_dup_group': '1', 'side': 'right'}]
+    folder = write_photos(tmp_path / 'photos', marks)
+    save_detnet(DetNet('small').eval(), tmp_path / 'net.safetensors', {'backbone': 'small'})
+    arguments = [str(folder), '--split', 'all', '--weights', str(tmp_path / 'net.safetensors'), '--output']
+    with monkeypatch.context() as patch:
+        patch.setattr(photos, 'evaluate', None)
+        assert main([*arguments, str(tmp_path / 'net.safetensors' / 'report')]) == 1
+    assert 'net.safetensors is a file' in capsys.readouterr().err
+    (tmp_path / 'report' / 'photos.json').mkdir(parents=True)
+    assert main([*arguments, str(tmp_path / 'report')]) == 1
+    told = capsys.readouterr()
+    assert 'PCK@0.1' in told.out and told.err.startswith(
+        f'evaluate_photos: {tmp_path / "report" / "photos.json"} cannot be written: '
+    )
 
 
 def test_a_missing_folder_is_an_error_without_a_traceback(tmp_path, capsys):

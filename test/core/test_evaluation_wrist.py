@@ -1,12 +1,13 @@
 """The metric wrist with the default network in the loop, and the figures that are made of it."""
 
+import errno
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from minimal_hand_core.evaluation import wrist_accuracy
+from minimal_hand_core.evaluation import report, wrist_accuracy
 from minimal_hand_core.evaluation.wrist_accuracy import VIEWS, WristErrors, measure, sensor_depth, summarise
 from minimal_hand_core.inference import create_engine
 
@@ -101,6 +102,35 @@ def test_the_command_prints_and_writes_its_figures(engine, monkeypatch, tmp_path
     assert set(json.loads(path.read_text())) == {VIEWS[0].name, 'all'}
     assert wrist_accuracy.main(['--frames', '0']) == 1
     assert 'frames and a rate above 0' in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_costs_no_measurement(monkeypatch, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setattr(wrist_accuracy, 'measure', None)
+    for output, why in ((tmp_path / 'file' / 'wrist.json', 'is a file'), (tmp_path, 'is a folder')):
+        assert wrist_accuracy.main(['--output', str(output)]) == 1
+        error = capsys.readouterr().err
+        assert f'output {output} ' in error and why in error and error.count('\n') == 1
+
+
+def test_figures_are_printed_before_they_are_written(engine, monkeypatch, tmp_path, capsys):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+
+    monkeypatch.setattr(wrist_accuracy, 'create_engine', lambda *_: engine)
+    monkeypatch.setattr(wrist_accuracy, 'check_output_file', lambda path: path)
+    monkeypatch.setattr(report, 'write_atomically', full)
+    path = tmp_path / 'wrist.json'
+    assert wrist_accuracy.main(['--seeds', '200', '1', '--frames', '3', '--output', str(path)]) == 1
+    told = capsys.readouterr()
+    assert VIEWS[0].name in told.out
+    assert told.err == f'evaluate_wrist: {path} cannot be written: No space left on device\n'
+
+
+def test_seeds_below_0_are_refused_by_name(capsys):
+    with pytest.raises(SystemExit):
+        wrist_accuracy.main(['--seeds', '-1', '1'])
+    assert "argument --seeds: '-1' is not a whole number, 0 or above" in capsys.readouterr().err
 
 
 def test_bad_arguments_are_named(engine):

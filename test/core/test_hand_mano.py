@@ -30,6 +30,7 @@ from minimal_hand_core.hand import (
     read_npz,
 )
 from minimal_hand_core.hand.left_file import repair_shapedirs, warn_of_wrong_signs
+from minimal_hand_core.hand.loading import _named_side
 from minimal_hand_core.hand.mano import TIP_VERTICES
 
 COUNT = 778
@@ -419,3 +420,9 @@ def test_files_that_are_no_mano_pickle(tmp_path, content: bytes):
     path.write_bytes(content)
     with pytest.raises(HandModelError, match=r'MANO_RIGHT\.pkl is not a MANO pickle'):
         load_hand_model(path)
+
+
+@pytest.mark.parametrize('name', ['copyright_L.pkl', 'upright.pkl', 'bright-hands.pkl'])
+def test_a_word_that_holds_a_side_names_none(name: str):
+    assert _named_side(name) is None
+    assert _named_side('MANO_RIGHT.pkl') == 'right' and _named_side('my-left.v2.pkl') == 'left'

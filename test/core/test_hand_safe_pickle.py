@@ -43,6 +43,52 @@ def test_other_names_of_numpy_and_python_are_refused(name):
         load_restricted(name)
 
 
+class _Calls:
+    """Pickled, it calls what it is given."""
+
+    def __init__(self, call, *arguments, state=None):
+        self._made = (call, arguments) if state is None else (call, arguments, state)
+
+    def __reduce__(self):
+        return self._made
+
+
+def test_bytes_never_become_objects():
+    """NumPy's own would take them for addresses, and follow those."""
+    address = b'\x41' * 8
+    reconstruct = np.zeros(1).__reduce__()[0]
+    flagless = _Calls(np.dtype, 'V8', state=(3, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 1, 0))
+    plain = np.dtype('O')
+    for made in (
+        _Calls(np.ndarray, (1,), 'O', address),
+        _Calls(reconstruct, np.ndarray, (0,), b'b', state=(1, (1,), flagless, False, address)),
+        _Calls(reconstruct, np.ndarray, (0,), b'b', state=(1, (1,), plain, False, address)),
+        _Calls(np.float64(1).__reduce__()[0], plain, address),
+        flagless,
+    ):
+        with pytest.raises(BrokenPickleError):
+            load_restricted(pickle.dumps(made, 2))
+
+
+def test_texts_objects_and_other_orders_come_back():
+    kept = {
+        'big': np.arange(3, dtype='>f4'),
+        'text': np.array(['a', 'bc']),
+        'bytes': np.array([b'a', b'bc']),
+        'objects': np.array([[1, 2.5], ['x', None]], object),
+        'column first': np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        'flags': np.array([True, False]),
+    }
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        found = load_restricted(pickle.dumps(kept, protocol))
+        for name, array in kept.items():
+            assert (
+                found[name].dtype.newbyteorder('=') == array.dtype.newbyteorder('=')
+                and found[name].shape == array.shape
+            )
+            assert found[name].tolist() == array.tolist()
+
+
 def test_stand_ins_can_be_added():
     names = {**NUMPY_NAMES, ('collections', 'OrderedDict'): dict}
     from collections import OrderedDict

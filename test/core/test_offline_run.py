@@ -186,6 +186,65 @@ def test_intrinsics_that_stop_fitting_are_told(tmp_path):
             writer.write('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', shot, stamp)
     outcome = track_input(Task(bag, tmp_path / 'out', options(outputs=('npz',))))
     assert any('intrinsics assumed, 60° wide' in note for note in outcome.notes)
+    why = 'picture 7: picture is 320×240, its camera info is for 1920×240'
+    assert f'recorded camera info was not used ({why})' in outcome.notes
+    assert json.loads((tmp_path / 'out' / 'summary.json').read_text())['unusable'] == why
+
+
+@pytest.mark.parametrize('fov', [60.0, 0.0])
+def test_recorded_intrinsics_that_are_none_are_told(tmp_path, fov):
+    bag = tmp_path / 'clip.mcap'
+    with RecordingWriter(bag) as writer:
+        k = [float('nan'), *K[1:]]
+        info = {'header': {'stamp': {'sec': 1}}, 'width': SIZE[1], 'height': SIZE[0], 'k': k}
+        writer.write('/camera_info', 'sensor_msgs/msg/CameraInfo', info, 10**9)
+        data = cv2.imencode('.jpg', clip_picture(0))[1].tobytes()
+        shot = {'header': {'stamp': {'sec': 1}}, 'format': 'jpeg', 'data': data}
+        writer.write('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', shot, 10**9)
+    task = Task(bag, tmp_path / 'out', options(outputs=('npz',), fov=fov))
+    for outcome in (track_input(task), track_input(task)):
+        (note,) = (note for note in outcome.notes if 'recorded camera info was not used' in note)
+        assert 'picture 1: camera matrix [nan' in note and 'not finite' in note
+    given = options(outputs=('npz',), camera_info=str(calibration(tmp_path, SIZE[1], SIZE[0])))
+    assert not any('recorded' in note for note in track_input(Task(bag, tmp_path / 'given', given)).notes)
+
+
+def calibration(folder, width, height):
+    path = folder / f'{width}.yaml'
+    path.write_text(
+        f'image_width: {width}\nimage_height: {height}\ndistortion_model: plumb_bob\n'
+        f'camera_matrix: {{data: {K}}}\ndistortion_coefficients: {{data: [0, 0, 0, 0, 0]}}\n'
+    )
+    return path
+
+
+def test_a_picture_of_another_size_than_the_calibration_is_left_out(tmp_path):
+    folder = write_folder(tmp_path / 'pictures')
+    for number in (0, 17):
+        cv2.imwrite(str(folder / f'{number:04d}.png'), clip_picture(number)[:120, :160])
+    given = options(camera_info=str(calibration(tmp_path, 320, 240)))
+    whole, resumed = (Task(folder, tmp_path / name, given) for name in ('whole', 'resumed'))
+    outcome = track_input(whole)
+    assert f'2 of {COUNT} pictures could not be tracked' in outcome.fault
+    assert '0000.png: picture is 160×120, its camera info is for 320×240; ' in outcome.fault
+    assert 'publish' not in outcome.fault and dict(outcome.hands)['right'] == COUNT - 2 - len(ABSENT)
+    assert len(np.load(whole.folder / 'hands.npz')['uv']) == COUNT - 2
+    assert {picture.shape for picture in pictures_of(whole.folder / 'hands.mp4')} == {(240, 320, 3)}
+    track_through(resumed, interrupt_at((13, 22)))
+    assert_same_results(whole.folder, resumed.folder)
+
+
+def test_a_calibration_of_another_size_is_told_with_the_input(video, tmp_path):
+    folder = write_folder(tmp_path / 'pictures')
+    wrong, right = (str(calibration(tmp_path, *size)) for size in ((640, 480), (320, 240)))
+    for path in (folder, video):
+        task = Task(path, tmp_path / 'out' / path.stem, options(outputs=('npz',), camera_info=wrong))
+        with pytest.raises(InputError, match=r'not one picture is 640×480, which camera info .*640\.yaml') as error:
+            track_input(task)
+        assert str(error.value).startswith(f'{path}: ') and '320×240' in str(error.value)
+        assert '\n' not in str(error.value) and 'publish' not in str(error.value)
+        outcome = track_input(Task(path, task.folder, options(outputs=('npz',), camera_info=right)))
+        assert not outcome.fault and outcome.pictures == COUNT, 'what failed is not in the way of what is right'
 
 
 def test_results_of_another_run_are_kept_unless_told(video, tmp_path):
@@ -288,6 +347,10 @@ def test_a_damaged_state_is_told(video, tmp_path):
     state.write_text('{')
     with pytest.raises(OfflineError, match='state.json cannot be read.*--overwrite'):
         track_input(Task(video, tmp_path, options(outputs=('npz',))))
+    (tmp_path / 'photo.jpg').write_bytes(b'')
+    for overwrite in (False, True):
+        with pytest.raises(OfflineError, match=r'photo.jpg/x/.*Not a directory\): give another --output'):
+            track_input(Task(video, tmp_path / 'photo.jpg' / 'x', options(outputs=('npz',)), overwrite))
     state.write_text(json.dumps(content | {'backend': 'onnxruntime'}))
     with pytest.raises(OfflineError, match=r'begun with backend onnxruntime, .*: remove .*\.work to begin anew'):
         track_input(Task(video, tmp_path, options(outputs=('npz',))))

@@ -221,6 +221,12 @@ def test_command_line(tmp_path, capsys):
     assert 'plot_results: ' in capsys.readouterr().err
     assert main([str(ours), '--smooth', '2']) == 1
     assert 'smooth is 2.0' in capsys.readouterr().err
+    photo = tmp_path / 'photo.jpg'
+    photo.write_bytes(b'')
+    assert main([str(ours), '--output', str(photo / 'x')]) == 1
+    assert capsys.readouterr().err == (
+        f'plot_results: --output {photo / "x"}: {photo} is a file; give a name in a folder\n'
+    )
     shutil.rmtree(output.parent)
 
 

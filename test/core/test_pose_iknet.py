@@ -161,6 +161,12 @@ def test_batches_kinds_and_shapes(network, hands):
     assert isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float32
 
 
+def test_the_answer_is_an_ordinary_tensor(network, hands):
+    found = network.solve(*(torch.from_numpy(part[:4]) for part in (hands['5mm'].template, hands['5mm'].target)))
+    (found * torch.ones(1, dtype=found.dtype, requires_grad=True)).sum().backward()
+    found.mul_(1)
+
+
 def test_degenerate_hands_give_finite_rotations(network):
     collapsed = REST.copy()
     collapsed[14:17] = collapsed[13]

@@ -515,6 +515,41 @@ def test_raw_pictures_and_choosing_a_topic(tmp_path: Path) -> None:
         RecordedPictures(tmp_path / 'none.mcap')
 
 
+def test_a_recording_that_is_cut_off_before_its_first_picture_says_so(tmp_path: Path) -> None:
+    path = tmp_path / 'cut.mcap'
+    with RecordingWriter(path) as writer:
+        writer.add_topic('/image_raw/compressed', JPEG)
+        writer.write('/camera_info', INFO, info(0), START)
+        writer.write('/hand/pose', POSE, pose(0), START)
+    with pytest.raises(RecordingError, match='cut.mcap holds no pictures; its topics are'):
+        RecordedPictures(path)
+    path.write_bytes(path.read_bytes()[:-50])
+    for topic in ('', '/image_raw/compressed'):
+        said = 'cut.mcap is cut off before its first picture on /image_raw/compressed'
+        with pytest.raises(RecordingError, match=said):
+            RecordedPictures(path, topic)
+    path.unlink()
+    with RecordingWriter(path) as writer:
+        writer.write('/hand/pose', POSE, pose(0), START)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(RecordingError, match='holds no pictures before it is cut off; its topics are /hand/pose'):
+        RecordedPictures(path)
+
+
+def test_why_recorded_intrinsics_are_not_used_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / 'odd.mcap'
+    with RecordingWriter(path) as writer:
+        for i, change in enumerate([{}, {'k': [float('nan')] * 9}, {'width': 2 * WIDTH}, {'k': [0.0] * 9}]):
+            writer.write('/camera_info', INFO, {**info(i), **change}, START + i * PERIOD)
+            writer.write('/image_raw/compressed', JPEG, jpeg(i), START + i * PERIOD + 1)
+    with RecordedPictures(path) as pictures:
+        good, nan, large, none = pictures
+    assert good.camera is not None and nan.camera is large.camera is none.camera is None
+    assert good.unusable == none.unusable == '', 'a camera that is not calibrated is no mistake'
+    assert 'not finite' in nan.unusable
+    assert large.unusable == 'picture is 64×48, its camera info is for 128×48'
+
+
 def test_of_a_raw_and_a_compressed_topic_the_raw_one_is_taken(tmp_path: Path) -> None:
     path = tmp_path / 'both.mcap'
     fields = {'height': HEIGHT, 'width': WIDTH, 'encoding': 'rgb8', 'step': 3 * WIDTH, 'data': picture(5)}

@@ -268,6 +268,9 @@ def test_folders_that_cannot_be_used(video, tmp_path, capsys):
     (tmp_path / 'file').write_text('mine')
     assert main(options_of_command(video, tmp_path / 'file')) == 1
     assert 'is a file' in capsys.readouterr().err
+    assert main(options_of_command(video, tmp_path / 'file' / 'x' / 'y')) == 1
+    told = capsys.readouterr().err
+    assert f'{tmp_path / "file"} is a file: give another --output' in told and '--overwrite' not in told
     (tmp_path / 'out' / 'clip').mkdir(parents=True)
     (tmp_path / 'out' / 'clip' / 'hands.csv').write_text('mine')
     assert main(options_of_command(video, tmp_path / 'out')) == 1

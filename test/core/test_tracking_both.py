@@ -1,5 +1,7 @@
 """Two hands in one picture: found, kept apart, and each of its own side."""
 
+import math
+
 import numpy as np
 import pytest
 from fake_engine import DotEngine, paint, placed
@@ -216,6 +218,22 @@ def test_boxes_that_show_nothing_do_not_keep_the_search_to_one_side():
             detector.suggest(Crop((600, 440), 40))
             found = detector.detect(picture, i / 30)
         assert isinstance(found[side], Keypoints)
+
+
+def test_pictures_stamped_at_once_say_nothing_of_a_velocity():
+    stamps = [i / 30 for i in range(16)]
+    stamps[6] = stamps[5] + 0.0005
+    track = None
+    for i, stamp in enumerate(stamps):
+        uv = placed((100 + 10 * i, 240), 50)
+        found = Keypoints('right', stamp, 0.95, uv, np.zeros((21, 3)), np.full(21, 0.9))
+        if track is None:
+            track = Track(found)
+            continue
+        if i > 3:
+            seen = track.crop_at(stamp)
+            assert math.dist(seen.center, (uv.min(axis=0) + uv.max(axis=0)) / 2) < 0.15 * seen.side
+        track.take(found)
 
 
 def test_the_side_is_judged_by_many_pictures():

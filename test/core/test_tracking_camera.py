@@ -47,6 +47,17 @@ def test_wide_equidistant_rays():
     assert np.allclose(fish.normalize(fish.project(points))[:, 0], np.tan(angles), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('d', 'widest'),
+    [((0.111, 0.192, -0.07, -0.005), 84), ((0.204, 0.015, -0.007, -0.012), 82), ((0.3, -0.5, 0.6, -0.2), 76)],
+)
+def test_equidistant_lenses_are_inverted_as_far_as_they_can_be(d, widest):
+    fish = CameraModel(640, 480, [300, 0, 320, 0, 300, 240, 0, 0, 1], d, 'equidistant')
+    angles = np.radians(np.arange(0, widest, 2))
+    points = np.column_stack([np.sin(angles), np.zeros(len(angles)), np.cos(angles)])
+    assert np.allclose(fish.normalize(fish.project(points))[:, 0], np.tan(angles), rtol=1e-5)
+
+
 def test_no_calibration_is_no_camera():
     assert CameraModel.from_info(640, 480, [0.0] * 9) is None
 
@@ -76,6 +87,8 @@ def test_pictures_of_another_size_are_refused():
     with pytest.raises(CameraError, match='320×240.*640×480'):
         camera.check_size(320, 240)
     CameraModel(0, 0, K, []).check_size(320, 240)
+    assert camera.size_mismatch(640, 480) == CameraModel(0, 0, K, []).size_mismatch(320, 240) == ''
+    assert camera.size_mismatch(320, 240) == 'picture is 320×240, its camera info is for 640×480'
 
 
 def test_view_rotation_is_proper_and_points_along_the_ray():

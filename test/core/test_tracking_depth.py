@@ -71,6 +71,17 @@ def test_depth_fixes_the_range_though_the_hand_length_is_wrong(side):
     assert errors[:, 1].max() < 0.03
 
 
+@pytest.mark.parametrize('range_', [0.15, 0.18])
+def test_holes_round_a_hand_close_to_the_sensor_are_no_depth(range_):
+    # all of a picture nearer by the same factor: directions stay, depths shrink with the hand
+    truth, camera, depth = shots()[0]
+    factor = range_ / truth.keypoints_m[9, 2]
+    seen = DepthPicture.from_array(np.float32(factor) * depth, 0.0)
+    skin = factor * visible_skin(truth.vertices, model().faces.numpy())
+    found = measure_keypoints(seen, camera, factor * truth.keypoints_m, skin, 0.0)
+    assert found is not None and abs(found.shift) < 0.002
+
+
 def test_a_sensor_with_holes_noise_and_a_wall_behind_is_as_good():
     rng = np.random.default_rng(1)
 

@@ -1,5 +1,8 @@
 """Keypoints → articulated metric hand."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -11,6 +14,7 @@ from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, Keypoints, PoseConfig, PoseEstimator
 from minimal_hand_core.tracking.kinematics import articulate
 from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE
+from minimal_hand_core.weights import ASSETS
 
 LENGTH = 0.095
 PLAIN = CameraModel(640, 480, [600, 0, 320, 0, 600, 240, 0, 0, 1], [])
@@ -192,6 +196,15 @@ def test_the_wrong_side_is_named():
 def test_bad_settings_are_named(settings, said):
     with pytest.raises(ValueError, match=said):
         PoseConfig(**settings)
+
+
+def test_limits_change_without_the_weights_being_read_again(tmp_path):
+    weights = tmp_path / 'iknet.safetensors'
+    shutil.copyfile(ASSETS / 'iknet.safetensors', weights)
+    estimator = PoseEstimator(PoseConfig(pose_method='iknet', pose_weights=str(weights)))
+    weights.unlink()
+    estimator.reconfigure(replace(estimator.config, pose_limits=False))
+    assert not estimator.config.pose_limits and not estimator._solve.limits
 
 
 @pytest.mark.parametrize('kind', ['one_euro', 'kalman'])

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from minimal_hand_core import option_types
 from minimal_hand_core.detnet import load_detnet
+from minimal_hand_core.training import train_detnet, train_iknet, train_shape
 from minimal_hand_core.training.config import TrainingConfig, config_from_dict, load_config
 from minimal_hand_core.training.recipe import ConfigError, parse_override
 from minimal_hand_core.training.run import CHECKPOINT
@@ -121,6 +123,31 @@ def test_the_command_line_reports_a_missing_folder_and_what_belongs_there(tmp_pa
     assert status == 1
     assert 'labels.json is missing' in error and 'images/SOURCE' in error and 'Traceback' not in error
     assert not (tmp_path / 'run' / WEIGHTS).exists()
+
+
+@pytest.mark.parametrize('main', [train_detnet.main, train_iknet.main, train_shape.main])
+@pytest.mark.parametrize(
+    'option, value, said',
+    [
+        ('--threads', '-1', "'-1' is not a whole number, 0 or above"),
+        ('--threads', '100000', '100000 is too many for 2 processor cores: give 1…8, or 0 for one per core'),
+        ('--stop-after', '-1', "'-1' is not a whole number, 0 or above"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(main, option, value, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(option_types, 'usable_cores', lambda: 2)
+    with pytest.raises(SystemExit) as end:
+        main(['--config', 'recipe.yaml', '--output', str(tmp_path / 'run'), option, value])
+    assert end.value.code == 2 and f'argument {option}: {said}' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('main', [train_detnet.main, train_iknet.main, train_shape.main])
+@pytest.mark.parametrize('more', ['', 'x/y'])
+def test_an_output_that_is_a_file_is_named(main, more, tmp_path, capsys):
+    photo = tmp_path / 'photo.jpg'
+    photo.write_bytes(b'')
+    assert main(['--config', 'recipe.yaml', '--output', str(photo / more)]) == 1
+    assert f': --output {photo / more}: {photo} is a file; give a folder' in capsys.readouterr().err
 
 
 def test_numbers_may_be_written_without_a_point(tmp_path):

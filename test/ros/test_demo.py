@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -22,8 +23,10 @@ from perfect_hand import perfect_state  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.recording import read_messages  # noqa: E402
-from minimal_hand_core.tracking import CameraModel, PoseEstimator  # noqa: E402
-from minimal_hand_ros.demo.film import write_clip, write_sheet  # noqa: E402
+from minimal_hand_core.tracking import CameraModel, PoseConfig, PoseEstimator  # noqa: E402
+from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_picture  # noqa: E402
+from minimal_hand_ros.demo.film import annotate, write_clip, write_sheet  # noqa: E402
+from minimal_hand_ros.demo.main import _parse, _start, main  # noqa: E402
 from minimal_hand_ros.demo.processes import NodeDied, NodeGroup  # noqa: E402
 from minimal_hand_ros.demo.records import Record, figures  # noqa: E402
 from minimal_hand_ros.demo.report import progress_line, summary_lines  # noqa: E402
@@ -104,6 +107,18 @@ def test_clip_and_contact_sheet(scene: RenderedScene, tmp_path: Path) -> None:
     assert (np.abs(sheet[:360, :480].astype(int) - plain).max(axis=2) > 60).sum() > 500
 
 
+def test_hands_are_drawn_where_they_are_in_a_flipped_picture(scene: RenderedScene) -> None:
+    plain = record(scene, 0)
+    picture = cv2.imdecode(np.frombuffer(plain.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    flipped = cv2.imencode('.png', mirror_picture(picture))[1].tobytes()
+    mirrored = dataclasses.replace(plain, jpeg=flipped, camera=mirror_camera(plain.camera, 320), truth=None)
+    drawn = annotate(dataclasses.replace(plain, truth=None), PoseEstimator())
+    seen = annotate(mirrored, PoseEstimator(PoseConfig(mirrored=True)))
+    below = slice(30, None)  # the caption, which nobody flips
+    changed = np.abs(drawn[below].astype(int) - picture[below]).mean()
+    assert np.abs(mirror_picture(seen)[below].astype(int) - drawn[below]).mean() < 0.1 * changed
+
+
 def test_pictures_without_a_hand_are_shown_as_such(scene: RenderedScene, tmp_path: Path) -> None:
     pictures = [cv2.imencode('.jpg', np.full((48, 64, 3), 50 * i, np.uint8))[1].tobytes() for i in (0, 1, 2, 2)]
     records = [Record(stamp=i, jpeg=jpeg, found=False, score=0.1) for i, jpeg in enumerate(pictures)]
@@ -134,6 +149,43 @@ def test_warnings_are_told_while_the_node_writes_more() -> None:
     node.lines = lines
     group.nodes.append(node)
     assert group.warnings() == ['too dark']
+
+
+class Started:
+    """A NodeGroup that starts nothing: name → parameters."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, dict[str, object]] = {}
+
+    def start(self, name: str, module: str, parameters: dict[str, object], *_: object) -> None:
+        self.told[name] = parameters
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_who_looks_at_flipped_pictures_is_told(mirrored: bool) -> None:
+    told = {}
+    for more in ([], ['--composed']):
+        arguments = ['--source', '0', '--no-viewer', *more, *(['--mirrored'] if mirrored else [])]
+        group = Started()
+        _start(group, _parse(arguments))
+        told |= group.told
+    assert 'mirrored' not in told.pop('camera_node')
+    assert set(told) == {'keypoint_node', 'shape_server', 'ik_node', 'tracker'}
+    assert all(parameters['mirrored'] is mirrored for parameters in told.values())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['--seed', '-1'], "argument --seed: '-1': give a whole number from 0 to 2147483647"),
+        (['--seed', 'one'], "argument --seed: 'one': give a whole number from 0 to 2147483647"),
+        (['--mirrored'], 'argument --mirrored: pictures of the rendered hand are not flipped: give another --source'),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert capsys.readouterr().err.endswith(f'demo: error: {said}\n')
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:

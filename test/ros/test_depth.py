@@ -22,9 +22,11 @@ from std_msgs.msg import Header  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.tracking import DepthError, NoHand  # noqa: E402
-from minimal_hand_ros.depth_input import depth_from_image  # noqa: E402
+from minimal_hand_ros import depth_input  # noqa: E402
+from minimal_hand_ros.depth_input import DepthInput, depth_from_image  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
 from minimal_hand_ros.messages import keypoints_from_message  # noqa: E402
+from minimal_hand_ros.settings import DepthSettings  # noqa: E402
 from minimal_hand_ros.shape_server import ShapeServer  # noqa: E402
 from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
 
@@ -141,6 +143,27 @@ def test_with_both_hands_depth_is_taken_once_and_told_of_either(run_here: Callab
         depths.publish(depth_message(scene, 0))
         pictures.publish(picture)
         seen.wait_for(lambda m, number=number: m.header == header(number))
+
+
+def test_depth_that_stops_is_told(run_here: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = run_here(ShapeServer, {'depth': 'registered'})
+    seen = DepthInput(here.node, DepthSettings('registered', 0.1))
+    clock = [100.0]
+    monkeypatch.setattr(depth_input.time, 'monotonic', lambda: clock[0])
+    assert not seen.warnings()
+    assert seen.nearest(header(0), (640, 480)) is None
+    assert seen.warnings()[0].startswith('no depth for any picture yet, 0 dropped')
+    seen._subscription = object()
+    seen._take(depth_message(RenderedScene(seed=1), 1))
+    assert seen.nearest(header(1), (640, 480)) is not None and not seen.warnings()
+    for clock[0] in (101.0, 105.0):
+        assert seen.nearest(header(200), (640, 480)) is None and not seen.warnings()
+    clock[0] = 108.0
+    assert not seen.warnings(), 'nobody asked'
+    seen.nearest(header(201), (640, 480))
+    assert seen.warnings()[0].startswith('no depth for the pictures of the last 7 s')
+    seen.nearest(header(1), (640, 480))
+    assert not seen.warnings()
 
 
 def test_the_tracker_measures_the_hand_length_with_depth(start_node: Callable, peer) -> None:

@@ -6,6 +6,7 @@ names it uses.
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ElementTree
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -42,6 +43,14 @@ def load_launch_file() -> ModuleType:
     return module
 
 
+class Context:
+    """As much of a LaunchContext as the launch file uses; written are the arguments on the command line."""
+
+    def __init__(self, written: dict[str, str], **others: str) -> None:
+        self.argv = [f'{name}:={value}' for name, value in written.items()]
+        self.launch_configurations = {**others, **written}
+
+
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     """As much of launch and launch_ros as the launch file uses."""
@@ -51,12 +60,13 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(args=args, **options)
 
     class LaunchConfiguration(Recorded):
-        def perform(self, context: dict[str, str]) -> str:
-            return context[self.args[0]]
+        def perform(self, context: Context) -> str:
+            return context.launch_configurations[self.args[0]]
 
     modules = {
         'launch': {'LaunchDescription': Recorded},
         'launch.actions': {'DeclareLaunchArgument': Recorded, 'OpaqueFunction': Recorded},
+        'launch.logging': {'get_logger': logging.getLogger},
         'launch.substitutions': {'LaunchConfiguration': LaunchConfiguration},
         'launch_ros': {},
         'launch_ros.actions': {'Node': Recorded},
@@ -70,21 +80,22 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(__import__('sys').modules, name, module)
 
 
-def started(arguments: dict[str, str]) -> dict[str, SimpleNamespace]:
-    """Executable → Node stand-in, for these launch arguments."""
+def launched(arguments: dict[str, str], **others: str) -> list[SimpleNamespace]:
+    """Node stand-ins for these launch arguments; others are launch configurations that nobody has written."""
     description = load_launch_file().generate_launch_description()
     *declared, nodes = description.args[0]
-    given = {argument.args[0]: argument.default_value for argument in declared}
-    assert set(arguments) <= set(given)
     assert all(argument.description for argument in declared)
-    return {node.executable: node for node in nodes.function({**given, **arguments})}
+    defaults = {argument.args[0]: argument.default_value for argument in declared}
+    return nodes.function(Context(arguments, **defaults, **others))
+
+
+def started(arguments: dict[str, str], **others: str) -> dict[str, SimpleNamespace]:
+    """Executable → Node stand-in, as `launched`."""
+    return {node.executable: node for node in launched(arguments, **others)}
 
 
 def test_both_hands_have_their_nodes_each(stand_ins: None) -> None:
-    description = load_launch_file().generate_launch_description()
-    *declared, start = description.args[0]
-    given = {argument.args[0]: argument.default_value for argument in declared}
-    nodes = {node.name: node for node in start.function({**given, 'side': 'both', 'mirrored': 'true'})}
+    nodes = {node.name: node for node in launched({'side': 'both', 'mirrored': 'true'})}
     assert list(nodes) == [
         'camera_node',
         'keypoint_node',
@@ -96,7 +107,7 @@ def test_both_hands_have_their_nodes_each(stand_ins: None) -> None:
     assert nodes['keypoint_node'].parameters[1]['side'].args == ('both',)
     assert nodes['keypoint_node'].parameters[1]['mirrored'].args == (True,)
     assert nodes['camera_node'].parameters[1]['side'].args == ('right',)
-    section, _, given = nodes['left_ik_node'].parameters
+    section, given = nodes['left_ik_node'].parameters
     assert section['filter'] == 'one_euro' and given['side'].args == ('left',)
     assert ('hand/keypoints', 'left_hand/keypoints') in nodes['left_ik_node'].remappings
     assert ('calibrate', 'right_hand/calibrate') in nodes['right_shape_server'].remappings
@@ -154,8 +165,10 @@ def test_the_pose_method_is_an_argument(stand_ins: None, composed: str, executab
 @pytest.mark.parametrize('composed', ['false', 'true'])
 def test_what_is_not_given_is_left_to_the_parameter_file(stand_ins: None, composed: str) -> None:
     told = {name: set(node.parameters[1]) for name, node in started({'composed': composed}).items()}
-    assert told.pop('camera_node') == {'source', 'side', 'frame_id', 'autostart', 'use_sim_time'}
-    assert told and all(names == {'side', 'autostart', 'use_sim_time'} for names in told.values())
+    assert told.pop('camera_node') == {'source', 'side', 'frame_id'}
+    assert told and all(names == {'side'} for names in told.values())
+    rviz = started({'composed': composed, 'rviz': 'true', 'config': '/my.yaml'})['rviz2']
+    assert rviz.parameters == ['/my.yaml'], 'which may say use_sim_time for all'
 
 
 def test_composed_without_a_camera(stand_ins: None) -> None:
@@ -210,7 +223,7 @@ def test_all_take_their_time_from_the_bag(stand_ins: None, arguments: dict) -> N
     for name, node in nodes.items():
         flag = node.parameters[-1]['use_sim_time']
         assert flag.args == (True,) and flag.value_type is bool, name
-    assert started({})['ik_node'].parameters[-1]['use_sim_time'].args == (False,)
+    assert started({'use_sim_time': 'false'})['ik_node'].parameters[-1]['use_sim_time'].args == (False,)
 
 
 def test_a_robot_is_driven_where_there_is_a_file_for_it(stand_ins: None) -> None:
@@ -220,6 +233,9 @@ def test_a_robot_is_driven_where_there_is_a_file_for_it(stand_ins: None) -> None
         config, parameters = node.parameters
         assert Path(config) == CONFIG / 'tracker.yaml'
         assert parameters['config'].args == ('/some/robot.yaml',) and parameters['side'].args == ('left',)
+        own = {'model': 'MANO_LEFT.pkl', 'hand_length': '0.09', 'composed': composed, 'retarget': '/some/robot.yaml'}
+        parameters = started(own)['retarget'].parameters[1]
+        assert parameters['model'].args == ('MANO_LEFT.pkl',) and parameters['hand_length'] == 0.09
     with pytest.raises(ValueError, match="'retarget' is for one hand: give side right or left"):
         started({'side': 'both', 'retarget': '/some/robot.yaml'})
 
@@ -261,6 +277,86 @@ def test_rviz_comes_with_its_configuration(stand_ins: None) -> None:
     assert arguments[2:] == ['-f', 'eye'], 'RViz has to show things in the frame of the pictures'
 
 
+STRANGERS = {
+    'pictures': ': it is a parameter of recorder, give it in the file of config:=',
+    'keep_threshold': ': it is a parameter of keypoint_node and tracker, give it in the file of config:=',
+    'pose.limits': ': it is a parameter of ik_node and tracker, give it in the file of config:=',
+    'pose.method': "; did you mean 'pose_method'?",
+    'mirored': "; did you mean 'mirrored'?",
+    'zebra': '; --show-args lists them',
+}
+
+
+@pytest.mark.parametrize('config', ['', '/my.yaml'])
+def test_what_is_no_launch_argument_is_told(stand_ins: None, caplog: pytest.LogCaptureFixture, config: str) -> None:
+    started({**dict.fromkeys(STRANGERS, 'x'), 'config': config})
+    begin = 'is not one of tracker.launch.py and is ignored'
+    assert sorted(caplog.messages) == sorted(
+        f'launch argument {name!r} {begin}{hint}' for name, hint in STRANGERS.items()
+    )
+
+
+def test_of_another_launch_file_only_what_is_meant_for_our_nodes_is_told(
+    stand_ins: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    started({'side': 'left'}, robot='arm', ros_namespace='/front', global_params='', ros_remaps='')
+    assert not caplog.messages
+    started({}, robot='arm', host='0.0.0.0')
+    assert len(caplog.messages) == 1 and 'it is a parameter of viewer' in caplog.text
+
+
+SECTIONS = """
+/**:
+  ros__parameters: {threads: 2, autostart: false}
+/**/ik_node:
+  ros__parameters: {threads: 3, pose: {limits: false}, filter: none}
+/back/ik_node:
+  ros__parameters: {filter: kalman, marker_rate: 1.0}
+front:
+  ik_node:
+    ros__parameters: {marker_rate: 2.0}
+  left_ik_node:
+    ros__parameters: {marker_rate: 3.0}
+ik_node:
+  ros__parameters: {marker_rate: 4.0}
+/*/shape_server:
+  ros__parameters: {calibration_frames: 9}
+/**/tracker:
+/**/shape_server:
+  ros__parameters:
+"""
+COMMON = {'threads': 3, 'autostart': False, 'pose.limits': False}
+
+
+@pytest.mark.parametrize(
+    ('namespace', 'right', 'left'),
+    [
+        ('', {'filter': 'none', 'marker_rate': 4.0}, {}),
+        ('/back', {'filter': 'kalman', 'marker_rate': 1.0}, {}),
+        ('front', {'filter': 'none', 'marker_rate': 2.0}, {'marker_rate': 3.0}),
+        ('/else/where', {'filter': 'none'}, {}),
+    ],
+)
+def test_each_of_both_hands_has_the_sections_that_hold_for_it(
+    stand_ins: None, tmp_path: Path, namespace: str, right: dict, left: dict
+) -> None:
+    config = tmp_path / 'my.yaml'
+    config.write_text(SECTIONS)
+    named = {'ros_namespace': namespace} if namespace else {}
+    nodes = {node.name: node for node in launched({'side': 'both', 'config': str(config)}, **named)}
+    assert nodes['right_ik_node'].parameters[0] == {**COMMON, **right}
+    assert nodes['left_ik_node'].parameters[0] == {**COMMON, **right, **left}
+    frames = {'calibration_frames': 9} if namespace in ('/back', 'front') else {}
+    assert nodes['left_shape_server'].parameters[0] == {'threads': 2, 'autostart': False, **frames}
+
+
+@pytest.mark.parametrize('arguments', [{'image_topic': '/eye/image_raw'}, {'source': ''}])
+def test_a_calibration_that_would_reach_no_node_is_refused(stand_ins: None, arguments: dict) -> None:
+    assert started({'camera_info': 'my.yaml'})['camera_node'].parameters[1]['camera_info'].args == ('my.yaml',)
+    with pytest.raises(ValueError, match="launch argument 'camera_info' is for a source, .* beside image_topic"):
+        started({'camera_info': 'my.yaml', **arguments})
+
+
 def test_an_argument_that_cannot_be_is_named(stand_ins: None) -> None:
     with pytest.raises(ValueError, match="'composed' is 'perhaps': give true or false"):
         started({'composed': 'perhaps'})
@@ -291,6 +387,28 @@ def test_with_the_real_launch_ros(composed: str, monkeypatch: pytest.MonkeyPatch
     assert parameters[1]['source'] == '0', 'a webcam index must reach the node as a text'
 
 
+@pytest.mark.skipif(find_spec('launch_ros') is None, reason='launch_ros is not installed: it comes with ROS 2')
+def test_sections_and_strangers_with_the_real_launch_ros(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ament_index_python import packages
+    from launch_ros.utilities import evaluate_parameters
+
+    from launch import LaunchContext
+
+    monkeypatch.setattr(packages, 'get_package_share_directory', lambda name: str(ROOT))
+    module = load_launch_file()
+    warned: list[str] = []
+    monkeypatch.setattr(module, 'get_logger', lambda name: SimpleNamespace(warning=warned.append))
+    context = LaunchContext(argv=['side:=both', 'pictures:=raw'])
+    context.launch_configurations.update(side='both', pictures='raw')
+    *declared, nodes = module.generate_launch_description().entities
+    for argument in declared:
+        argument.execute(context)
+    started = {node.node_executable: node for node in nodes.execute(context)}
+    section, _ = evaluate_parameters(context, started['ik_node']._Node__parameters)
+    assert section['depth'] == 'off' and section['camera_frame'] == '' and section['pose.limits'] is True
+    assert len(warned) == 1 and "'pictures'" in warned[0]
+
+
 def declared_parameters(node: rclpy.node.Node) -> set[str]:
     return set(node._parameters) - {'use_sim_time', 'start_type_description_service'}
 
@@ -301,6 +419,22 @@ def dotted(tree: dict, prefix: str = '') -> dict[str, object]:
     for name, value in tree.items():
         flat |= dotted(value, f'{prefix}{name}.') if isinstance(value, dict) else {prefix + name: value}
     return flat
+
+
+def test_what_is_in_one_section_is_in_those_of_all_nodes_that_have_it() -> None:
+    content = yaml.safe_load((CONFIG / 'tracker.yaml').read_text())
+    sections = {name.removeprefix('/**/'): set(dotted(entry['ros__parameters'])) for name, entry in content.items()}
+    told = set().union(*sections.values())
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        for name, section in sections.items():
+            node = rclpy.create_node(name, context=context)
+            LOADERS[name](ParameterLoader(node))
+            assert not (declared_parameters(node) & told) - section, f'section {name} lacks them'
+            node.destroy_node()
+    finally:
+        rclpy.shutdown(context=context)
 
 
 def test_parameter_file_holds_the_defaults() -> None:

@@ -23,7 +23,7 @@ from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.publisher import Publisher  # noqa: E402
 from rendered_truth import header, keypoints  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
-from std_srvs.srv import SetBool  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
@@ -343,10 +343,17 @@ def test_a_calibration_under_way_ends_with_the_node(run_here: Callable, peer) ->
         return answer
 
     answer = begin()
+    second = peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=5, timeout=3000.0))
+    assert not second.success and 'a calibration is under way' in second.message, 'and not kept waiting'
     assert manager.change(DEACTIVATE)
     response = answer(60)
-    assert not response.success and 'only 0 of 5' in response.message
+    assert not response.success and response.message == 'given up: the node was deactivated'
     assert manager.change(ACTIVATE) and here.node.is_active
+    answer = begin()
+    assert peer.call(Trigger, 'reset', Trigger.Request()).success
+    assert answer(60).message == 'given up: the shape was reset'
+    diagnostics.clear()
+    diagnostics.wait_for(lambda m: any(v.value == 'following' for v in m.status[0].values))
     answer = begin()
     assert manager.change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert not answer(60).success

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rendered_truth import header  # noqa: E402
@@ -105,6 +109,24 @@ def test_transport_can_be_changed_while_running(run_here: Callable, peer, weight
     assert finished.wait(60) and done.result().successful
     studio.show(jpeg, NOISE, compressed=True)
     assert studio.report()['pictures from'] == '/image_raw/compressed (best effort)'
+
+
+def test_an_engine_that_fails_for_good_leaves_the_node_to_its_manager(run_here: Callable, peer, weights: Path) -> None:
+    settings = {'backend': 'torch', 'weights': str(weights), 'autostart': False}
+    node = run_here(KeypointNode, settings).node
+    diagnostics = peer.listen(DiagnosticArray, '/diagnostics')
+    change = partial(peer.call, ChangeState, '/keypoint_node/change_state')
+    for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+        assert change(ChangeState.Request(transition=Transition(id=number))).success
+
+    def fail(*_: object) -> None:
+        raise RuntimeError('CUDA out of memory')
+
+    node.work.input._on_picture = fail
+    camera = peer.talk(Image, 'image_raw', pictures(reliable=True))
+    camera.publish(image_message(header(0), NOISE))
+    diagnostics.wait_for(lambda m: m.status[0].message == 'unconfigured: CUDA out of memory')
+    assert change(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))).success
 
 
 def test_cameras_without_colour_or_with_another_kind_are_looked_at(run_here: Callable, peer, weights: Path) -> None:

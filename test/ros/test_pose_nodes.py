@@ -193,8 +193,10 @@ def test_wrong_messages_are_dropped(start_node: Callable, peer) -> None:
 def test_calibrate_and_reset(start_node: Callable, peer) -> None:
     chain = Chain(start_node, peer)
     hand = truth(chain.scene, 0)
+    # one that fails before: both are told, in lines of different severity
+    assert not peer.call(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=10, timeout=0.3)).success
     answer = peer.ask(CalibrateShape, 'calibrate', CalibrateShape.Request(frames=10, timeout=120.0, hand_length=0.08))
-    chain.shape_server.wait_for_line('calibrating')
+    chain.shape_server.wait_for_line('calibrating: 10 pictures, for at most 120 s')
     number = 0
     while not any(shape.calibrated for shape in chain.shapes.messages):
         chain.show(number)

@@ -249,9 +249,9 @@ def test_the_service_names_files_and_says_what_cannot_be(run_here: Callable, pee
         stop = peer.ask(SetBool, 'record', SetBool.Request(data=False))()
         assert stop.success and stop.message.startswith(f'{paths[-1]}: ')
     assert paths[0] != paths[1] and all(path.is_file() for path in paths)
-    recorder.node.set_parameters_atomically([Parameter('folder', value=str(tmp_path / 'nowhere'))])
+    recorder.node.set_parameters_atomically([Parameter('folder', value=str(paths[0]))])
     refused = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
-    assert not refused.success and 'No such file or directory; give a folder that exists' in refused.message
+    assert not refused.success and 'cannot be made: File exists; give one that may be written to' in refused.message
     stop = peer.ask(SetBool, 'record', SetBool.Request(data=False))()
     assert not stop.success and stop.message == refused.message, 'why nothing was recorded'
     reports.wait_for(lambda m: status(m, 'recorder').get('level') == Level.ERROR)

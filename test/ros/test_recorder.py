@@ -14,11 +14,12 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from builtin_interfaces.msg import Time  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from minimal_hand_ros.msg import HandShape  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rendered_truth import header  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
-from test_lifecycle import ACTIVATE, CONFIGURE, DEACTIVATE, Manager  # noqa: E402
+from test_lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Manager  # noqa: E402
 from test_record_replay import status, written  # noqa: E402
 
 from minimal_hand_core.recording import read_messages  # noqa: E402
@@ -92,5 +93,24 @@ def test_only_the_first_activation_records_at_once(run_here: Callable, peer, tmp
     reports.clear()
     assert manager.change(DEACTIVATE) and manager.change(ACTIVATE)
     reports.wait_for(lambda m: status(m, 'recorder').get('message') == 'not recording')
+    reports.clear()
+    # a lifecycle manager's reset
+    assert all(manager.change(step) for step in (DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE))
+    reports.wait_for(lambda m: status(m, 'recorder').get('message') == 'not recording')
     start = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
     assert start.success and re.fullmatch(rf'recording {tmp_path}/hand_[-\d_]+\.mcap', start.message)
+
+
+def test_folders_are_made_when_a_recording_begins(run_here: Callable, peer, tmp_path: Path) -> None:
+    at_once, later, file = tmp_path / 'at' / 'once', tmp_path / 'la' / 'ter', tmp_path / 'file'
+    recorder = run_here(RecorderNode, {'record': f'{at_once}/', 'folder': str(later)})
+    assert len(list(at_once.glob('hand_*.mcap'))) == 1 and not later.exists()
+    peer.call(SetBool, 'record', SetBool.Request(data=False))
+    start = peer.call(SetBool, 'record', SetBool.Request(data=True))
+    assert start.success and start.message.startswith(f'recording {later}/hand_')
+    peer.call(SetBool, 'record', SetBool.Request(data=False))
+    file.touch()
+    recorder.node.set_parameters_atomically([Parameter('folder', value=str(file / 'in'))])
+    refused = peer.call(SetBool, 'record', SetBool.Request(data=True))
+    assert not refused.success
+    assert refused.message == f'folder {file}/in cannot be made: Not a directory; give one that may be written to'

@@ -128,11 +128,14 @@ def test_values_that_no_hand_has_are_dropped_and_the_node_goes_on(view: Callable
     scene = RenderedScene(seed=1)
     seen = view()
     poses = peer.talk(HandPose, 'hand/pose', RESULTS)
-    broken = pose(scene, 0)
-    broken.keypoints = np.full(63, np.nan, np.float32)
     drops = seen.here.node.work._drops.reasons
-    seen.drawn(lambda hands: bool(drops), partial(poses.publish, broken))
-    assert list(drops) == ['keypoints or rotations of HandPose are not finite']
+    for i, (name, values) in enumerate(
+        (('keypoints', [np.nan] * 63), ('betas', [np.nan] * 10), ('hand_length', np.nan))
+    ):
+        broken = pose(scene, i)
+        setattr(broken, name, values)
+        seen.drawn(lambda hands, i=i: len(drops) > i, partial(poses.publish, broken))
+        assert list(drops)[i] == f'{name} of HandPose: not finite numbers'
     seen.drawn(lambda hands: hands['right'] is not None, partial(poses.publish, pose(scene, 1)))
 
 

@@ -14,7 +14,7 @@ Source and licences: five permissively licensed repositories, named with their m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from minimal_hand_core.data.datasets.dataset import choose
 from minimal_hand_core.data.datasets.holdout import is_held_out
-from minimal_hand_core.data.datasets.tree import DatasetError, Tree, present
+from minimal_hand_core.data.datasets.tree import DatasetError, OptionError, Tree, present
 from minimal_hand_core.data.decoding import load_picture
 from minimal_hand_core.data.sample import Sample
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS
@@ -39,6 +39,23 @@ real_hands/                    <- root
     images/SOURCE/*.jpg
 """,
 )
+
+
+def _tiers(value: Any) -> str:
+    if not isinstance(value, str | list | tuple) or not value or not all(tier in _TIER_WEIGHT for tier in value):
+        raise OptionError(f'is {value!r}; give one or several of {"".join(_TIER_WEIGHT)}')
+    return ''.join(value)
+
+
+def _leave_out(value: Any) -> Sequence[str]:
+    names = value.split(',') if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f'is {value!r}; give names of sources with commas between them, or a list of names')
+    return names
+
+
+OPTIONS: dict[str, Callable[[Any], Any]] = {'tiers': _tiers, 'leave_out': _leave_out}
+"""Option → what makes its value of what was given, which may be text."""
 
 
 class EmptySplitError(DatasetError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from minimal_hand_core.data.datasets.dataset import ALIASES, choose, open_layout
 from minimal_hand_core.data.datasets.kept import KeptPictures
+from minimal_hand_core.data.datasets.tree import OptionError
 from minimal_hand_core.data.sample import Sample
 
 _PACKAGE = 'minimal_hand_core.data.datasets'
@@ -36,6 +37,35 @@ def dataset_splits(name: str) -> tuple[str, ...]:
     if name in _MODULES:
         return tuple(_layout(name).splits)
     return tuple(import_module(f'{_PACKAGE}.{name}').SPLITS)
+
+
+def reader_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a reader, as it takes them: numbers that are given as text become numbers.
+
+    Args:
+        name: one of `DATASETS`.
+        options: of its reader, none of those that all readers have, such as `partial`.
+
+    Raises:
+        OptionError: one that the reader does not have (the message lists what there is), or a value it cannot take.
+        DatasetError: no such data set.
+    """
+    choose('data set', name, DATASETS)
+    module = None if name in _MODULES else import_module(f'{_PACKAGE}.{name}')
+    known = _layout(name).options if module is None else module.OPTIONS
+    read = dict(options)
+    for option, value in options.items():
+        if option not in known:
+            there = f'choose one of {", ".join(known)}' if known else 'there is none'
+            raise OptionError(f'{name}: option is {option!r}; {there}')
+        if module is not None:
+            try:
+                read[option] = known[option](value)
+            except OptionError as error:
+                raise OptionError(f'{name}: {option} {error}') from None
+        elif value not in known[option]:
+            raise OptionError(f'{name}: {option} is {value!r}; choose one of {", ".join(known[option])}')
+    return read
 
 
 def open_dataset(
@@ -81,13 +111,13 @@ def open_dataset(
     if name == 'rendered':
         from minimal_hand_core.data.datasets.rendered import open_rendered
 
-        return open_rendered(root, split, **options)
+        return open_rendered(root, split, **reader_options(name, options))
     if root is None:
         raise ValueError(f'root of {name} is None; give the folder it is unpacked in')
     if name == 'real_hands':
         from minimal_hand_core.data.datasets.real_hands import RealHands
 
-        return RealHands(root, split, partial=partial, **options)
+        return RealHands(root, split, partial=partial, **reader_options(name, options))
     return open_layout(_layout(name), root, split, cache=cache, partial=partial, masks=masks, kept=kept, **options)
 
 

@@ -15,10 +15,12 @@ Training crops are cut as varied as training wants them; the other two are centr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minimal_hand_core.data.datasets.dataset import choose
+from minimal_hand_core.data.datasets.tree import OptionError
 from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
 
 TRAINING_SEED = 10_000
@@ -38,6 +40,31 @@ _SPLITS = {
     'test': _Split(5, 5_000, 256, 'test'),
 }
 SPLITS = tuple(_SPLITS)
+
+
+def _number(least: int) -> Callable[[Any], int | None]:
+    def read(value: Any) -> int | None:
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+            raise OptionError(f'is {value!r}; give a whole number, {least} or above')
+        return number
+
+    return read
+
+
+def _variation(value: Any) -> SceneVariation | None:
+    if value is not None and not isinstance(value, SceneVariation):
+        raise OptionError(f'is {value!r}; it is a SceneVariation, which only Python can give')
+    return value
+
+
+OPTIONS: dict[str, Callable[[Any], Any]] = {
+    'length': _number(1),
+    'size': _number(16),
+    'seed': _number(0),
+    'variation': _variation,
+}
+"""Option → what makes its value of what was given, which may be text."""
 
 
 def open_rendered(

@@ -17,6 +17,10 @@ class DatasetError(ValueError):
     """A data folder is missing, incomplete or malformed; the message names the file and what was expected."""
 
 
+class OptionError(DatasetError):
+    """An option that a reader does not have, or a value that it cannot take; the message lists what there is."""
+
+
 class Tree:
     """The expected folder tree of one data set.
 
