@@ -28,9 +28,6 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 CAMERA_INFO = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 """As RESULTS, from publishers of either kind: many drivers send camera info best effort."""
 
-ROBOT_STATES = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""From publishers of either kind, of which several may take turns on one topic: an arm's driver and a hand's."""
-
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The last message is kept for subscribers that come later."""
 

@@ -94,7 +94,8 @@ class RetargetWork(Work[RetargetSettings]):
         else:
             active.subscription(JointState, 'hand/joint_states', self._take_joint_states, qos.LATEST)
         if self._settings.feedback:
-            active.subscription(JointState, 'robot/joint_states', self._take_robot, qos.ROBOT_STATES)
+            # several wait: an arm's driver and a hand's may take turns on one topic
+            active.subscription(JointState, 'robot/joint_states', self._take_robot, qos.RESULTS)
         active.subscription(Bool, 'deadman', self._take_deadman, qos.RESULTS)
         active.service(SetBool, '~/enable', self._enable)
         active.timer(1.0 / self._settings.rate, self._command)
