@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_PARENTS, NUM_JOINTS, NUM_KEYPOINTS
 
 # Plain arrays: numba takes them into the kernel as constants.
@@ -41,7 +40,12 @@ def keypoint_frames(keypoints: np.ndarray, rotations: np.ndarray) -> tuple[np.nd
     if rotations.shape != (NUM_JOINTS, 3, 3):
         raise ValueError(f'rotations: expected shape (16, 3, 3), found {rotations.shape}')
     translations, local = np.empty((NUM_KEYPOINTS, 3)), np.empty((NUM_KEYPOINTS, 3, 3))
-    _relate(for_kernel(keypoints), for_kernel(rotations), translations, local)
+    _relate(
+        np.require(keypoints, requirements=('C', 'W')),
+        np.require(rotations, requirements=('C', 'W')),
+        translations,
+        local,
+    )
     return translations, local
 
 

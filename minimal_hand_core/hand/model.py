@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from minimal_hand_core.arrays import for_kernel
 from minimal_hand_core.hand.arguments import check_finite, check_tensor, kernel_arrays
 from minimal_hand_core.hand.kernels import pose_hands
 from minimal_hand_core.hand.parameters import HandParameters
@@ -177,7 +176,7 @@ class HandModel(nn.Module):
             raise ValueError(f'betas: expected ({batch} or 1, {NUM_BETAS}), found {betas.shape}')
         constants = self._arrays(self._skin)
         dtype = constants[0].dtype
-        turns, shape = for_kernel(np.asarray(rotations, dtype)), for_kernel(np.asarray(betas, dtype))
+        turns, shape = np.require(rotations, dtype, ('C', 'W')), np.require(betas, dtype, ('C', 'W'))
         points, joints, keypoints = (
             np.empty((batch, n, 3), dtype) for n in (self.num_vertices, NUM_JOINTS, NUM_KEYPOINTS)
         )

@@ -79,6 +79,10 @@ class _Array(np.ndarray):
             raise pickle.UnpicklingError(f'an array of dtype {type(dtype).__name__}')
         super().__setstate__((version, shape, dtype.checked(data), fortran, data))
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # pickled again, it is an array like any other
+        return self.view(np.ndarray).__reduce_ex__(protocol)
+
 
 def _reconstruct(kind: Any, *_: Any) -> np.ndarray:
     """What NumPy calls for an array that its state then fills."""

@@ -87,6 +87,8 @@ def test_texts_objects_and_other_orders_come_back():
                 and found[name].shape == array.shape
             )
             assert found[name].tolist() == array.tolist()
+        again = load_restricted(pickle.dumps(found, protocol))
+        assert all(again[name].tolist() == array.tolist() for name, array in kept.items())
 
 
 def test_stand_ins_can_be_added():
