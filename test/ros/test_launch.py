@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -421,38 +422,36 @@ def dotted(tree: dict, prefix: str = '') -> dict[str, object]:
     return flat
 
 
+def nodes_of(names: Iterable[str]) -> Iterator[tuple[str, rclpy.node.Node]]:
+    """Each name and a node with the parameters that the node of that name declares."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        for name in names:
+            node = rclpy.create_node(name, context=context)
+            LOADERS[name](ParameterLoader(node))
+            yield name, node
+            node.destroy_node()
+    finally:
+        rclpy.shutdown(context=context)
+
+
 def test_what_is_in_one_section_is_in_those_of_all_nodes_that_have_it() -> None:
     content = yaml.safe_load((CONFIG / 'tracker.yaml').read_text())
     sections = {name.removeprefix('/**/'): set(dotted(entry['ros__parameters'])) for name, entry in content.items()}
     told = set().union(*sections.values())
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    try:
-        for name, section in sections.items():
-            node = rclpy.create_node(name, context=context)
-            LOADERS[name](ParameterLoader(node))
-            assert not (declared_parameters(node) & told) - section, f'section {name} lacks them'
-            node.destroy_node()
-    finally:
-        rclpy.shutdown(context=context)
+    for name, node in nodes_of(sections):
+        assert not (declared_parameters(node) & told) - sections[name], f'section {name} lacks them'
 
 
 def test_parameter_file_holds_the_defaults() -> None:
     content = yaml.safe_load((CONFIG / 'tracker.yaml').read_text())
     content = {name.removeprefix('/**/'): entry for name, entry in content.items()}
     assert set(content) == set(LOADERS)
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    try:
-        for name, entry in content.items():
-            node = rclpy.create_node(name, context=context)
-            LOADERS[name](ParameterLoader(node))
-            for parameter, value in dotted(entry['ros__parameters']).items():
-                assert parameter in declared_parameters(node), f'{name} has no parameter {parameter}'
-                assert value == node.get_parameter(parameter).value, f'{name}: {parameter}'
-            node.destroy_node()
-    finally:
-        rclpy.shutdown(context=context)
+    for name, node in nodes_of(content):
+        for parameter, value in dotted(content[name]['ros__parameters']).items():
+            assert parameter in declared_parameters(node), f'{name} has no parameter {parameter}'
+            assert value == node.get_parameter(parameter).value, f'{name}: {parameter}'
 
 
 @pytest.mark.parametrize('namespace', ['', '/left_eye', '/robot/head'])

@@ -7,10 +7,10 @@ what, and the report. One file, so that it is replaced in one step and can never
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -21,6 +21,7 @@ import numpy as np
 
 from minimal_hand_core.data.datasets.index import Index
 from minimal_hand_core.data.datasets.tree import DatasetError
+from minimal_hand_core.files import write_atomically
 
 FORMAT = 1
 """Raise it when the layout of the cache file changes; each reader has a version of its own besides."""
@@ -73,15 +74,10 @@ def store(path: Path, index: Index, identity: dict[str, Any], stamp: str) -> Non
     """Write the index in one step. A folder that cannot be written to costs time at the next start, nothing else."""
     meta = {'format': FORMAT, 'identity': identity, 'stamp': stamp, 'report': index.report}
     arrays: dict[str, Any] = {**index.arrays(), 'meta': np.frombuffer(json.dumps(meta).encode(), np.uint8)}
-    temporary = None
+    content = io.BytesIO()
+    np.savez(content, **arrays)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # not of the module tempfile, whose files nobody else may read
-        temporary = path.with_name(f'.{path.stem}-{uuid.uuid4().hex}')
-        with temporary.open('xb') as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
+        write_atomically(path, content.getvalue())
     except OSError as error:
         _log.warning('%s could not be written (%s); the data set will be scanned again next time', path, error.strerror)
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
