@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,18 +16,26 @@ def file_in_the_way(folder: Path) -> Path | None:
     return None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, synced: bool = True) -> None:
     """Write a file by way of another one beside it, so that it is never there in part.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        synced: wait until the disk has it, so that a power cut leaves no empty file; not worth it for what can be made
+            again and is checked when it is read.
 
     Raises:
         OSError: no space or no permission; it names `path`.
     """
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    # not of the module tempfile, whose files nobody else may read
+    part = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.part')
     try:
         with open(part, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
         if error.errno is None:

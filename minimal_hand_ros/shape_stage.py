@@ -24,6 +24,32 @@ from minimal_hand_ros.settings import MAX_CALIBRATION_FRAMES, ShapeSettings
 from minimal_hand_ros.srv import CalibrateShape
 
 
+class _Gathering:
+    """A calibration under way.
+
+    Args:
+        calibration: what the pictures go to.
+    """
+
+    def __init__(self, calibration: ShapeCalibration) -> None:
+        self.calibration = calibration
+        self.ended = Future()
+        self._given_up = ''
+
+    def end(self, given_up: str = '') -> None:
+        """Let who awaits `ended` go on; what it is given up for, unless it has come to its end by itself."""
+        self._given_up = self._given_up or given_up
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def result(self) -> CalibrationResult:
+        """What came of it."""
+        result = self.calibration.result()
+        if self._given_up:
+            return replace(result, success=False, message=f'given up: {self._given_up}', shape=None)
+        return result
+
+
 class ShapeStage:
     """ShapeEstimator, `hand/shape`, and the services `calibrate` and `reset`.
 
@@ -54,9 +80,7 @@ class ShapeStage:
         self._estimator = ShapeEstimator(
             model, hand_length=settings.hand_length or None, method=settings.method, weights=settings.weights
         )
-        self._calibration: ShapeCalibration | None = None
-        self._enough: Future | None = None
-        self._given_up = ''
+        self._gathering: _Gathering | None = None
         self._service: Service | None = None
         self._left: Service | None = None
         self._header = Header()
@@ -74,10 +98,10 @@ class ShapeStage:
 
     def stop(self) -> None:
         """End a calibration that is under way."""
-        if self._calibration is not None and self._node.executor is not None:
+        if self._gathering is not None and self._node.executor is not None:
             # the service has to last until it has answered
             self._left = self._node.active.release(self._service)
-            self._give_up('the node was deactivated')
+            self._gathering.end(given_up='the node was deactivated')
 
     def change(self, settings: ShapeSettings) -> None:
         """Take other settings."""
@@ -91,7 +115,7 @@ class ShapeStage:
     @property
     def state(self) -> str:
         """What it is doing: 'following', 'calibrating' or 'calibrated'."""
-        if self._calibration is not None:
+        if self._gathering is not None:
             return 'calibrating'
         return 'calibrated' if self.shape.calibrated else 'following'
 
@@ -110,11 +134,12 @@ class ShapeStage:
             the shape to use for this picture.
         """
         if isinstance(found, Keypoints):
-            if self._calibration is not None:
+            if self._gathering is not None:
                 self._header = header
-                length = measure(self.shape) if measure is not None and self._calibration.needs_length else None
-                if self._calibration.add(found.xyz, found.confidence, length):
-                    self._go_on()
+                calibration = self._gathering.calibration
+                length = measure(self.shape) if measure is not None and calibration.needs_length else None
+                if calibration.add(found.xyz, found.confidence, length):
+                    self._gathering.end()
             elif not self._estimator.shape.calibrated:
                 self._header = header
                 self._estimator.update(found.xyz, found.confidence)
@@ -126,24 +151,13 @@ class ShapeStage:
         if self._changed:
             self._publish()
 
-    def _give_up(self, why: str) -> None:
-        """End a calibration that is under way, if there is one, without a result."""
-        if self._calibration is not None:
-            self._given_up = why
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Let a calibration that is under way come to its end."""
-        if self._enough is not None and not self._enough.done():
-            self._enough.set_result(None)
-
     async def _calibrate(
         self, request: CalibrateShape.Request, response: CalibrateShape.Response
     ) -> CalibrateShape.Response:
         frames = request.frames or self._settings.calibration_frames
         timeout = request.timeout or self._settings.calibration_timeout
         try:
-            if self._calibration is not None:
+            if self._gathering is not None:
                 raise ValueError('a calibration is under way: wait for it, or give it up by reset')
             if frames > MAX_CALIBRATION_FRAMES:
                 most = MAX_CALIBRATION_FRAMES
@@ -161,14 +175,12 @@ class ShapeStage:
         except ValueError as error:
             return self._answer(response, CalibrationResult(False, str(error), None, 0.0, 0, 0))
         self._node.get_logger().info(f'calibrating: {frames} pictures, for at most {timeout:g} s')
-        self._calibration, self._enough, self._given_up = calibration, Future(), ''
-        timer = self._node.active.timer(timeout, self._go_on)
-        await self._enough
+        self._gathering = gathering = _Gathering(calibration)
+        timer = self._node.active.timer(timeout, gathering.end)
+        await gathering.ended
         self._node.active.drop(timer)
-        self._calibration = self._enough = None
-        result = calibration.result()
-        if self._given_up:
-            result = replace(result, success=False, message=f'given up: {self._given_up}', shape=None)
+        self._gathering = None
+        result = gathering.result()
         if self._left is not None:
             # The answer is sent as soon as this function returns; tasks that are made now come after it.
             assert self._node.executor is not None
@@ -189,7 +201,8 @@ class ShapeStage:
         return fill_calibration(response, result, self._estimator.shape)
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._give_up('the shape was reset')
+        if self._gathering is not None:
+            self._gathering.end(given_up='the shape was reset')
         self._estimator.reset()
         self._publish()
         response.success = True

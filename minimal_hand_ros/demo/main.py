@@ -17,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.hand.skeleton import SIDES
+from minimal_hand_core.option_types import number_from_0
 from minimal_hand_core.recording import is_recording
 from minimal_hand_core.tracking import PoseConfig, PoseEstimator
 from minimal_hand_ros.demo.film import FilmError, write_clip, write_sheet
@@ -116,11 +117,8 @@ def _seconds(text: str) -> float:
 
 
 def _seed(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= MAX_SEED:
+    value = number_from_0(text)
+    if value > MAX_SEED:
         raise argparse.ArgumentTypeError(f'{text!r}: give a whole number from 0 to {MAX_SEED}')
     return value
 

@@ -177,8 +177,9 @@ def test_who_looks_at_flipped_pictures_is_told(mirrored: bool) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'said'),
     [
-        (['--seed', '-1'], "argument --seed: '-1': give a whole number from 0 to 2147483647"),
-        (['--seed', 'one'], "argument --seed: 'one': give a whole number from 0 to 2147483647"),
+        (['--seed', '-1'], "argument --seed: '-1' is not a whole number, 0 or above"),
+        (['--seed', 'one'], "argument --seed: 'one' is not a whole number, 0 or above"),
+        (['--seed', '2147483648'], "argument --seed: '2147483648': give a whole number from 0 to 2147483647"),
         (['--mirrored'], 'argument --mirrored: pictures of the rendered hand are not flipped: give another --source'),
     ],
 )

@@ -15,7 +15,6 @@ import logging
 import math
 import os
 import struct
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from minimal_hand_core.data.decoding import decode_picture, load_picture
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.files import write_atomically
 from minimal_hand_core.tracking.picture import PictureError
 
 REACH = 2.95
@@ -156,16 +156,10 @@ class KeptPictures:
         return np.asarray(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1])
 
     def _write(self, place: str, content: bytes) -> None:
-        temporary, folder = None, Path(place).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # not of the module tempfile, whose files nobody else may read
-            temporary = folder / f'.{uuid.uuid4().hex}'
-            temporary.write_bytes(content)
-            os.replace(temporary, place)
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(place), content, synced=False)
         except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
             if not self._warned:
                 _log.warning('%s: pictures cannot be kept there (%s); it goes on without', self.folder, error.strerror)
                 self._warned = True
