@@ -9,6 +9,8 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
+NOT_INSTALLED = Path('config/training/log')
+"""Recipes that only record how the default weights were made."""
 sys.path.insert(0, str(ROOT / 'tools'))
 import interfaces  # noqa: E402
 
@@ -23,6 +25,7 @@ def shared_files() -> list[tuple[str, list[str]]]:
     """Return the data_files entries that put launch/, config/ and urdf/ where ROS looks for them, share/<package>."""
     found = [path for folder in ('launch', 'config', 'urdf') for path in sorted((ROOT / folder).rglob('*'))]
     files = [path.relative_to(ROOT) for path in found if path.is_file() and path.suffix != '.pyc']
+    files = [path for path in files if path.parent != NOT_INSTALLED]
     return [(f'share/{interfaces.NAME}/{path.parent}', [str(path)]) for path in files]
 
 

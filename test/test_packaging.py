@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 INTERFACES = sorted([*(ROOT / 'msg').glob('*.msg'), *(ROOT / 'srv').glob('*.srv')])
+RECORD = 'training/log'
 EXECUTABLES = {'camera_node', 'keypoint_node', 'shape_server', 'ik_node', 'tracker', 'retarget', 'viewer', 'demo'}
 
 # The distribution, or ROS package, that brings a module, where the names differ; None: always there.
@@ -159,6 +161,18 @@ def test_our_init_joins_sources_and_generated_modules() -> None:
     assert 'extend_path' in (ROOT / 'minimal_hand_ros' / '__init__.py').read_text()
 
 
+def test_recipes_that_are_a_record_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict = {}
+    monkeypatch.setattr(pytest.importorskip('setuptools'), 'setup', lambda **options: given.update(options))
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    runpy.run_path(str(ROOT / 'setup.py'))
+    folders = {folder for folder, _ in given['data_files']}
+    assert 'share/minimal_hand_ros/config/training' in folders
+    assert not [folder for folder in folders if folder.endswith(RECORD)]
+    installed = re.search(r'install\(DIRECTORY launch config urdf [^)]*\)', (ROOT / 'CMakeLists.txt').read_text())[0]
+    assert f'PATTERN {RECORD} EXCLUDE' in installed
+
+
 def test_setup_needs_nothing_beyond_the_standard_library() -> None:
     tree = ast.parse((ROOT / 'tools' / 'setup_env.py').read_text(), feature_version=(3, 7))
     modules = {
@@ -199,7 +213,7 @@ def test_wheel_works_where_nothing_of_the_repository_is(wheel: Path, tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     for path in [path for folder in ('launch', 'config', 'urdf') for path in (ROOT / folder).rglob('*')]:
-        if path.is_file() and '__pycache__' not in path.parts:
+        if path.is_file() and '__pycache__' not in path.parts and not path.parent.match(RECORD):
             assert any(name.endswith(f'data/share/minimal_hand_ros/{path.relative_to(ROOT)}') for name in names)
     for path in (ROOT / 'minimal_hand_core' / 'assets').iterdir():
         assert f'minimal_hand_core/assets/{path.name}' in names

@@ -101,6 +101,17 @@ def test_learning_rate_warms_up_and_ends_at_zero():
         ('warmup: 9000', 'warmup is 9000'),
         ('- 1', 'holds a list'),
         ('a: [', 'is not YAML'),
+        ('recipe: old', "recipe is 'old'; give one of paper, modern"),
+        ('recipe: paper', 'root of cmu_panoptic is None; give its folder, or data.root'),
+        ('loss: huber', "loss is 'huber'; give one of auto, cells, joints, peer"),
+        ('{backbone: resnet50, loss: cells}', "loss is 'cells'; give 'joints' or 'peer'"),
+        ('{backbone: resnet50, resolution: 96}', 'resolution is 96; give 128'),
+        ('reference: true', "give false, unless loss is 'peer'"),
+        ('{loss: peer, biomechanical: 0.1}', "biomechanical is 0.1; give 0 with loss 'peer'"),
+        ('schedule: steps', 'drop_every is 0; give at least 1'),
+        ('precision: half', "precision is 'half'"),
+        ('clip: -1', 'clip is -1.0'),
+        ('validation: {datasets: [{name: stb}]}', 'validation.datasets: root of stb is None'),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path, text, message):
