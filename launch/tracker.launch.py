@@ -57,7 +57,11 @@ ARGUMENTS = (
     ('pose_method', '', "how rotations are found from keypoints: 'aik' or 'iknet'"),
     ('pose_weights', '', "of pose_method:=iknet: 'default' or the path of a file of train_iknet"),
     ('camera_info', '', 'calibration file of the camera, as ROS camera_calibration writes it'),
-    ('camera_frame', 'camera_optical_frame', 'TF frame of the pictures'),
+    (
+        'camera_frame',
+        '',
+        "TF frame of the pictures, of the hand and of RViz; empty = the pictures' own, camera_optical_frame in RViz",
+    ),
     ('config', '', 'parameter file; empty = the one that comes with the package'),
     ('composed', 'false', 'all stages in one process'),
     ('use_sim_time', '', "'true' = take the time from /clock, as for ros2 bag play --clock"),
@@ -77,7 +81,7 @@ CAMERA = {'camera_node': ('source', 'side', 'model', 'camera_info')}
 SEPARATE = {
     'keypoint_node': ('side', 'mirrored', 'weights', 'backend', 'transport', 'reliability', 'rectified'),
     'shape_server': ('side', 'mirrored', 'model', 'depth', 'hand_length', 'shape_method', 'shape_weights'),
-    'ik_node': ('side', 'mirrored', 'model', 'depth', 'pose_method', 'pose_weights'),
+    'ik_node': ('side', 'mirrored', 'model', 'depth', 'pose_method', 'pose_weights', 'camera_frame'),
 }
 COMPOSED = {
     'tracker': (
@@ -95,6 +99,7 @@ COMPOSED = {
         'shape_weights',
         'pose_method',
         'pose_weights',
+        'camera_frame',
     )
 }
 # launch arguments whose parameter has another name: those of a group have a dot, which arguments cannot have, and a
@@ -167,7 +172,8 @@ def start_nodes(context) -> list[Node]:
         if executable == 'camera_node':
             if both:  # the rendered hand is one
                 parameters['side'] = typed('side', 'right')
-            parameters['frame_id'] = typed('frame_id', given['camera_frame'])
+            if given['camera_frame']:
+                parameters['frame_id'] = typed('frame_id', given['camera_frame'])
             # without a larger segment best-effort subscribers lose raw pictures; see the file
             environment = large_pictures(share / 'config' / 'fastdds_large_images.xml')
         nodes.append(
@@ -184,11 +190,12 @@ def start_nodes(context) -> list[Node]:
     if is_true(given, 'rviz'):
         # the file, as it may say use_sim_time for all nodes
         clock = {'use_sim_time': typed('use_sim_time', given['use_sim_time'])} if given['use_sim_time'] else {}
+        fixed = ['-f', given['camera_frame']] if given['camera_frame'] else []
         nodes.append(
             Node(
                 package='rviz2',
                 executable='rviz2',
-                arguments=['-d', str(share / 'config' / 'tracker.rviz'), '-f', given['camera_frame']],
+                arguments=['-d', str(share / 'config' / 'tracker.rviz'), *fixed],
                 parameters=[config, clock] if clock else [config],
                 remappings=picture_topics(given),
             )

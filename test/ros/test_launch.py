@@ -120,7 +120,7 @@ def test_four_nodes_and_a_camera(stand_ins: None) -> None:
     config, camera = nodes['camera_node'].parameters
     assert Path(config) == CONFIG / 'tracker.yaml'
     assert camera['source'].args == ('0',) and camera['source'].value_type is str
-    assert camera['frame_id'].args == ('camera_optical_frame',)
+    assert 'frame_id' not in camera
     assert nodes['shape_server'].parameters[1]['hand_length'] == 0.09
     assert all(node.parameters[1]['side'].args == ('left',) for node in nodes.values())
 
@@ -166,10 +166,21 @@ def test_the_pose_method_is_an_argument(stand_ins: None, composed: str, executab
 @pytest.mark.parametrize('composed', ['false', 'true'])
 def test_what_is_not_given_is_left_to_the_parameter_file(stand_ins: None, composed: str) -> None:
     told = {name: set(node.parameters[1]) for name, node in started({'composed': composed}).items()}
-    assert told.pop('camera_node') == {'source', 'side', 'frame_id'}
+    assert told.pop('camera_node') == {'source', 'side'}
     assert told and all(names == {'side'} for names in told.values())
     rviz = started({'composed': composed, 'rviz': 'true', 'config': '/my.yaml'})['rviz2']
     assert rviz.parameters == ['/my.yaml'], 'which may say use_sim_time for all'
+    assert rviz.arguments[2:] == []
+
+
+@pytest.mark.parametrize('composed', ['false', 'true'])
+@pytest.mark.parametrize('pictures', [{'source': '0'}, {'image_topic': '/image'}])
+def test_the_frame_of_the_camera_is_one_for_all(stand_ins: None, composed: str, pictures: dict[str, str]) -> None:
+    nodes = started({'composed': composed, 'camera_frame': 'eye', **pictures})
+    last = 'tracker' if composed == 'true' else 'ik_node'
+    assert nodes[last].parameters[1]['camera_frame'].args == ('eye',)
+    if 'source' in pictures:
+        assert nodes['camera_node'].parameters[1]['frame_id'].args == ('eye',)
 
 
 def test_composed_without_a_camera(stand_ins: None) -> None:
