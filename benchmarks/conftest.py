@@ -12,19 +12,18 @@ from typing import Any
 for threads in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMBA_NUM_THREADS'):
     os.environ[threads] = '1'  # read when the libraries below are loaded
 
-import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from minimal_hand_core.inference.machine import cpu_model, usable_cores  # noqa: E402
+from minimal_hand_core.threads import limit_threads  # noqa: E402
 
 PACKAGES = ('torch', 'onnxruntime', 'openvino', 'numpy', 'numba', 'scipy', 'opencv-python-headless')
 
 LOAD_BEFORE = os.getloadavg()
 
-torch.set_num_threads(1)
-cv2.setNumThreads(1)
+limit_threads(1)
 
 
 def describe_machine() -> dict[str, Any]:

@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
-
 from minimal_hand_core.data.rendered import RenderedSource
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import HandTracker, HandTrackerConfig
 
 RATE = 30.0
@@ -63,8 +61,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def profile_tracker(config: HandTrackerConfig) -> Call:
     """The calls of ROUNDS · PICTURES pictures."""
-    torch.set_num_threads(config.threads)
-    cv2.setNumThreads(config.threads)
+    limit_threads(config.threads)
     source = RenderedSource(seed=SEED)
     pictures = [source.read().image for _ in range(PICTURES)]
     tracker = HandTracker(config)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.files import write_atomically
 
 SAFETENSORS = '.safetensors'
@@ -161,12 +162,6 @@ class WeightsFormat:
             write_atomically(path, save(state, entries))
         except OSError as error:
             raise self.error(path, f'cannot be written: {first_line(error)}') from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error, for it to be part of one of ours."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip('.') if lines else type(error).__name__
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -27,6 +27,7 @@ from std_msgs.msg import Header
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.data.sources import Shot, SourceError, open_source
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 from minimal_hand_ros import health, qos
 from minimal_hand_ros.backlog import DEPTH
@@ -38,7 +39,6 @@ from minimal_hand_ros.messages import info_from_camera, truth_message
 from minimal_hand_ros.msg import HandPose
 from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import CameraSettings, load_camera_settings
-from minimal_hand_ros.threads import limit_threads
 from minimal_hand_ros.work_statistics import Statistics
 
 

@@ -10,7 +10,6 @@ import time
 from collections import deque
 
 import numpy as np
-from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -117,9 +116,7 @@ class DepthInput:
 
     def _wanted(self) -> bool:
         """Whether to ask for reliable delivery."""
-        publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(TOPIC))
-        offered: list[ReliabilityPolicy] = [publisher.qos_profile.reliability for publisher in publishers]
-        return qos.should_be_reliable(offered)
+        return qos.should_be_reliable(qos.offered(self._node, TOPIC))
 
     def _subscribe(self, reliable: bool) -> None:
         self._reliable = reliable

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from minimal_hand_core.errors import one_line
+
 MAX_REASONS = 20
 """Reasons that are counted one by one; later ones are counted together, since each may hold a number of its own."""
 OTHERS = 'other reasons'
@@ -48,7 +50,7 @@ class DropCounter:
 
     def drop(self, reason: object) -> None:
         """Count one, and report it unless the same was reported a moment ago."""
-        now, text = self._clock(), ' '.join(str(reason).split())
+        now, text = self._clock(), one_line(reason)
         name = text if text in self.reasons or len(self.reasons) < MAX_REASONS else OTHERS
         self.reasons[name] += 1
         if now - self._reported.get(name, -self._period) < self._period:

@@ -26,6 +26,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_ros import health, qos
 from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.diagnostics import Report
@@ -36,7 +37,6 @@ from minimal_hand_ros.msg import HandKeypoints, HandShape
 from minimal_hand_ros.pose_stage import PoseStage
 from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import IkSettings, load_ik_settings
-from minimal_hand_ros.threads import limit_threads
 
 
 class IkWork(Work[IkSettings]):

@@ -1,4 +1,4 @@
-"""keypoint_node: pictures in, the 21 keypoints of one hand out.
+"""keypoint_node: pictures in, the 21 keypoints of one hand or two out.
 
 Subscribes:
     image_raw              sensor_msgs/Image            transport 'raw'; or
@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from std_msgs.msg import Header
 
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import CameraModel
 from minimal_hand_ros.detection_stage import DetectionStage
 from minimal_hand_ros.diagnostics import Report
@@ -40,11 +41,10 @@ from minimal_hand_ros.pictures import PictureInput
 from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import KeypointSettings, load_keypoint_settings
 from minimal_hand_ros.switch import Switch
-from minimal_hand_ros.threads import limit_threads
 
 
 class KeypointWork(Work[KeypointSettings]):
-    """Runs the KeypointDetector on every picture."""
+    """Runs the HandsDetector on every picture."""
 
     def __init__(self, node: ManagedNode, settings: KeypointSettings) -> None:
         self._node = node

@@ -18,6 +18,7 @@ from lifecycle_msgs.msg import State
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_ros.diagnostics import Diagnostics, Report
 from minimal_hand_ros.entities import Entities
 from minimal_hand_ros.health import Level
@@ -125,7 +126,7 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
             raise WorkDone if failure is None else NodeFailure(failure)
         if failure is not None:
             self._failure = failure
-            self.get_logger().error(' '.join(str(failure).split()))
+            self.get_logger().error(one_line(failure))
         self.trigger_deactivate()
         self.trigger_cleanup()
 
@@ -183,7 +184,7 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
             self._failure = error
             undo()
             if not self._beginning:
-                self.get_logger().error(' '.join(str(error).split()) or type(error).__name__)
+                self.get_logger().error(one_line(error))
             return _FAILURE
         return _SUCCESS
 
@@ -210,7 +211,7 @@ class ManagedNode(LifecycleNode, Generic[Settings]):
     def _report(self) -> Report:
         state = self._state_machine.current_state[1]
         if self._failure is not None:
-            return Report(Level.ERROR, f'{state}: {" ".join(str(self._failure).split())}', {'lifecycle': state})
+            return Report(Level.ERROR, f'{state}: {one_line(self._failure)}', {'lifecycle': state})
         if self.work is None or not self.is_active:
             return Report(Level.OK, state, {'lifecycle': state})
         report = self.work.report()

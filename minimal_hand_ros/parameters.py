@@ -19,6 +19,8 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from minimal_hand_core.errors import one_line
+
 LIVE = 'may change at any time'
 FIXED = 'may change only while the node is unconfigured'
 _BY_ROS_ITSELF = ('use_sim_time', 'start_type_description_service')
@@ -196,7 +198,7 @@ class NodeParameters(Generic[Settings]):
         try:
             self._next = self._load(ParameterLoader(self._node, proposed))
         except ValueError as error:
-            return SetParametersResult(successful=False, reason=' '.join(str(error).split()))
+            return SetParametersResult(successful=False, reason=one_line(error))
         if not self._tells_when_set:
             self._apply(parameters)
         return SetParametersResult(successful=True)

@@ -17,7 +17,6 @@ from minimal_hand_ros.lifecycle import ManagedNode
 
 class _Question(NamedTuple):
     client: Client
-    future: Future
     deadline: float
     unanswered: Callable[[str], None]
 
@@ -64,7 +63,7 @@ class Questions:
             unanswered(f'there is no service {client.srv_name}')
             return
         future = client.call_async(request)
-        question = _Question(client, future, time.monotonic() + limit, unanswered)
+        question = _Question(client, time.monotonic() + limit, unanswered)
         self._open.append(question)
 
         def done(future: Future) -> None:

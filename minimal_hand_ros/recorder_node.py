@@ -19,7 +19,7 @@ Subscribes:
 Publishes:
     /diagnostics          diagnostic_msgs/DiagnosticArray  how the node is, once per second
 
-Serves:
+Services:
     record                std_srvs/SetBool             true: start a file named by the time; false: close it; the answer
                                                        names the file
 
@@ -45,6 +45,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.recording import RecordingError, RecordingWriter
 from minimal_hand_core.tracking import PictureError
 from minimal_hand_ros import health
@@ -54,7 +55,7 @@ from minimal_hand_ros.health import Level
 from minimal_hand_ros.images import compressed_message, picture_from_image
 from minimal_hand_ros.lifecycle import ManagedNode, Work
 from minimal_hand_ros.recorded_topics import COMPRESSED_PICTURES, RecordedTopic, Tap, outputs, pictures, type_name
-from minimal_hand_ros.run import one_line, run_node
+from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import RecorderSettings, load_recorder_settings
 from minimal_hand_ros.work_statistics import Statistics
 

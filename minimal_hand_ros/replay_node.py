@@ -5,7 +5,7 @@
 Publishes:
     /diagnostics  diagnostic_msgs/DiagnosticArray  how the node is, once per second
 
-Serves:
+Services:
     pause         std_srvs/SetBool                 true: stop where it is; false: go on
 
 Parameters: see ReplaySettings in settings/recording.py. Lifecycle: see lifecycle.py.
@@ -32,6 +32,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.recording import RawMessage, Recording, RecordingError, Topic, is_known_as, move_stamps
 from minimal_hand_core.recording.pictures import COMPRESSED, INFO, RAW
 from minimal_hand_core.tracking import PictureError
@@ -44,7 +45,7 @@ from minimal_hand_ros.lifecycle import ManagedNode, Work
 from minimal_hand_ros.parameters import ParameterError
 from minimal_hand_ros.replay_arguments import as_ros_arguments
 from minimal_hand_ros.replay_schedule import Schedule, span_of
-from minimal_hand_ros.run import one_line, run_node
+from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import ReplaySettings, load_replay_settings
 from minimal_hand_ros.work_statistics import Statistics
 

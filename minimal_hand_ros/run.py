@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_ros.lifecycle import ManagedNode, NodeFailure, WorkDone
 from minimal_hand_ros.logs import forward_core_logs
 
@@ -88,11 +89,6 @@ def run_node(
 def wake(executor: SingleThreadedExecutor) -> None:
     """Let a waiting spin_once return: it does when it has done something, and this is nothing."""
     executor.create_task(lambda: None)
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return ' '.join(str(error).split()) or type(error).__name__
 
 
 @contextmanager

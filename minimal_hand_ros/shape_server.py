@@ -24,6 +24,7 @@ from typing import Any
 
 from minimal_hand_core.hand import load_hand_model
 from minimal_hand_core.shape import HandShape
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import Keypoints, PoseEstimator
 from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.diagnostics import Report
@@ -34,7 +35,6 @@ from minimal_hand_ros.msg import HandKeypoints
 from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import ShapeServerSettings, load_shape_settings
 from minimal_hand_ros.shape_stage import ShapeStage
-from minimal_hand_ros.threads import limit_threads
 
 
 class ShapeWork(Work[ShapeServerSettings]):

@@ -45,6 +45,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from minimal_hand_core.shape import HandShape
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import CameraModel, DepthPicture, Keypoints, NoHand
 from minimal_hand_ros.depth_input import DepthInput
 from minimal_hand_ros.detection_stage import DetectionStage
@@ -57,7 +58,6 @@ from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import TrackerSettings, load_tracker_settings
 from minimal_hand_ros.shape_stage import ShapeStage
 from minimal_hand_ros.switch import Switch
-from minimal_hand_ros.threads import limit_threads
 
 
 class TrackedHand:

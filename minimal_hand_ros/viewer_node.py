@@ -37,6 +37,7 @@ from rclpy.timer import Timer
 from std_srvs.srv import SetBool
 
 from minimal_hand_core.hand import load_hand_model
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import HandState, PictureError
 from minimal_hand_core.viewing import (
     KNOBS,
@@ -60,7 +61,6 @@ from minimal_hand_ros.remote_parameters import LIMIT, RemoteParameters
 from minimal_hand_ros.run import run_node
 from minimal_hand_ros.settings import ViewerSettings, load_viewer_settings
 from minimal_hand_ros.srv import CalibrateShape
-from minimal_hand_ros.threads import limit_threads
 from minimal_hand_ros.viewed_hand import ViewedHand
 
 STAGES = {

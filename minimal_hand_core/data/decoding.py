@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.tracking.picture import PictureError, as_bgr, eight_bits
 
 _JPEG_START = b'\xff\xd8\xff'
@@ -42,7 +43,7 @@ def decode_picture(data: np.ndarray, name: str) -> np.ndarray:
     try:
         picture = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     except cv2.error as error:
-        raise PictureError(f'{name} cannot be decoded: {str(error).splitlines()[0]}') from None
+        raise PictureError(f'{name} cannot be decoded: {first_line(error)}') from None
     if picture is None:
         raise PictureError(f'{name} cannot be decoded: it is corrupt, or no picture of a known format')
     if picture.dtype == np.uint16:

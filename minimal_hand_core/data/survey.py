@@ -26,7 +26,6 @@ class Survey:
         labelled: share of keypoints with a 2D label; visible: share of keypoints that are visible.
         depth_m: 1st, 50th and 99th percentile of the hands' mean z, metres; None without 3D in a camera's frame.
         length_mm: 5th, 50th and 95th percentile of |wrist − middle MCP|; None where that is not labelled.
-        with_intrinsics: share of the samples.
         projection_px: median distance of projected 3D labels from 2D labels, pixels; None without intrinsics.
         pictures: how many were decoded.
         unreadable: messages of those that could not be.
@@ -40,7 +39,6 @@ class Survey:
     visible: float
     depth_m: tuple[float, float, float] | None
     length_mm: tuple[float, float, float] | None
-    with_intrinsics: float
     projection_px: float | None
     pictures: int
     unreadable: tuple[str, ...]
@@ -64,11 +62,10 @@ def survey(dataset: Sequence[Sample], pictures: int | None = 200) -> Survey:
     depth = length = projection = None
     if labels.keypoints_m is not None:
         depth, length = _metric(labels.keypoints_m.astype(np.float64))
-    given = np.zeros(len(labels), bool)
-    if labels.intrinsics is not None:
+    if labels.intrinsics is not None and labels.keypoints_m is not None:
         k = np.broadcast_to(labels.intrinsics, (len(labels), 3, 3))
         given = np.isfinite(k).all(axis=(1, 2))
-        if labels.keypoints_m is not None and given.any():
+        if given.any():
             projected = np.einsum('nij,nkj->nki', k[given], labels.keypoints_m[given].astype(np.float64))
             miss = np.linalg.norm(projected[..., :2] / projected[..., 2:] - labels.keypoints_px[given], axis=2)
             projection = float(np.nanmedian(miss))
@@ -80,7 +77,6 @@ def survey(dataset: Sequence[Sample], pictures: int | None = 200) -> Survey:
         visible=float(labels.visible.mean()),
         depth_m=depth,
         length_mm=length,
-        with_intrinsics=float(given.mean()),
         projection_px=projection,
         pictures=count,
         unreadable=tuple(unreadable),

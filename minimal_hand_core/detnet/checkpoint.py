@@ -13,7 +13,8 @@ import torch
 from minimal_hand_core.detnet.axes import AXES, CAMERA, VIEW
 from minimal_hand_core.detnet.network import BACKBONES, RESOLUTIONS, DetNet
 from minimal_hand_core.detnet.output import CROP_SIZE
-from minimal_hand_core.weights import SAFETENSORS, WeightsError, WeightsFormat, first_line
+from minimal_hand_core.errors import first_line
+from minimal_hand_core.weights import SAFETENSORS, WeightsError, WeightsFormat
 
 PEERS = ('.pth', '.pt')
 

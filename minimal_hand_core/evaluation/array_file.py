@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.files import write_atomically
-from minimal_hand_core.weights import first_line
 
 _META = 'meta'
 

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from minimal_hand_core.detnet.axes import CAMERA
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.evaluation.predictions import Origin, PredictionError, Predictions
 from minimal_hand_core.evaluation.protocols import TIPS_ONLY, depth_frame_truth
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand.skeleton import NUM_BETAS, NUM_KEYPOINTS, SIDES, TIP_KEYPOINTS
-from minimal_hand_core.weights import first_line
 
 PREFIXES = {'rhd': 'rhd', 'stb': 'stb', 'dexter_object': 'do', 'ego_dexter': 'eo'}
 """Data set → how its files begin."""

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from minimal_hand_core.arrays import check_finite, describe_shape
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.evaluation.array_file import ArrayFileError, load_arrays, save_arrays
 from minimal_hand_core.evaluation.pipeline import lay_on
 from minimal_hand_core.evaluation.predictions import Predictions
 from minimal_hand_core.hand import HandModel
 from minimal_hand_core.hand.skeleton import NUM_BETAS
 from minimal_hand_core.shape.regressor import model_signature
-from minimal_hand_core.weights import first_line
 
 _SHAPES, _POSES = 'shapes', 'poses'
 _POSE_ARRAYS = ('sides', 'rotations', 'betas', 'angles', 'keypoints_m', 'misfit')

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.evaluation.pipeline_files import Poses, Shapes
 from minimal_hand_core.evaluation.pipeline_truth import TruthErrors
 from minimal_hand_core.evaluation.published import DETNET
 from minimal_hand_core.evaluation.report import ReportError, Row
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.hand.skeleton import NUM_BONES
-from minimal_hand_core.weights import first_line
 
 JSON, CSV = 'pipeline.json', 'pipeline.csv'
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from minimal_hand_core.arrays import describe_shape
 from minimal_hand_core.detnet.axes import VIEW
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.evaluation.array_file import load_arrays, save_arrays
 from minimal_hand_core.evaluation.view import view_rotations
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, SIDES
-from minimal_hand_core.weights import first_line
 
 FORMAT = 1
 """Raise it when the file's layout changes."""

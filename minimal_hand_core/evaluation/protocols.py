@@ -29,14 +29,11 @@ from minimal_hand_core.data.datasets.fingertips import MINIMUM_TIPS
 from minimal_hand_core.evaluation.absolute import place_hands
 from minimal_hand_core.evaluation.alignment import align_centroid_scale, align_root_scale
 from minimal_hand_core.evaluation.predictions import Predictions
-from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, TIP_KEYPOINTS, WRIST
+from minimal_hand_core.hand.skeleton import MIDDLE_MCP, TIP_KEYPOINTS, WRIST
 
 MM = 1000.0
-ALL_KEYPOINTS = tuple(range(NUM_KEYPOINTS))
 TIPS_ONLY = ('dexter_object', 'ego_dexter')
 """Data sets that label five tips and no more."""
-FLAT = ('cmu_panoptic', 'cmu_hand_labels')
-"""Data sets without 3D labels."""
 _DEPTH_FROM_COLOR = MappingProxyType(
     {'dexter_object': np.array(dexter_object.EXTRINSICS), 'ego_dexter': np.array(ego_dexter.EXTRINSICS)}
 )

@@ -14,12 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.evaluation.predictions import Origin, Predictions
 from minimal_hand_core.evaluation.protocols import ProtocolError
 from minimal_hand_core.evaluation.published import PAPER, PEER, Published, published
 from minimal_hand_core.evaluation.scores import PCK_MM, PixelScore, Score, score, score_pixels
 from minimal_hand_core.files import file_in_the_way, write_atomically
-from minimal_hand_core.weights import first_line
 
 FORMAT = 1
 JSON, CSV, CURVES = 'scores.json', 'scores.csv', 'pck_curves'

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.hand.safe_pickle import BrokenPickleError, RefusedPickleError, load_restricted
 from minimal_hand_core.training.logs import LOSSES, METRICS, read_rows
 
@@ -129,7 +130,7 @@ def _read_run(name: str, folder: Path) -> RunCurves:
             if not curves:
                 run.notes.append(f'{folder / file} holds no rows yet')
         except (OSError, ValueError) as error:
-            run.notes.append(f'{folder / file} left out: {str(error).splitlines()[0]}')
+            run.notes.append(f'{folder / file} left out: {first_line(error)}')
             continue
         # metrics.csv repeats, more coarsely, what loss.csv has
         run.curves += [curve for curve in curves if not (file == METRICS and curve.of == 'training' and trained)]

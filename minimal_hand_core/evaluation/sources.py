@@ -16,6 +16,7 @@ from minimal_hand_core.data import DatasetError, dataset_splits, open_dataset
 from minimal_hand_core.data.datasets.dataset import ALIASES
 from minimal_hand_core.data.datasets.registry import reader_options
 from minimal_hand_core.data.sample import Sample
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.tracking.picture import PictureError
 
 ROOTLESS = 'rendered'
@@ -119,7 +120,7 @@ def read_sources(path: Path) -> list[Source]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DatasetError(f'{path} cannot be read: {" ".join(str(error).split())}') from None
+        raise DatasetError(f'{path} cannot be read: {one_line(error)}') from None
     if not isinstance(content, list) or not content:
         raise DatasetError(f'{path}: expected a list of data sets, such as "- {{dataset: rhd, root: ~/data/RHD}}"')
     found = []

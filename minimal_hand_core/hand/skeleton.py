@@ -51,6 +51,10 @@ JOINT_PARENTS = (0, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 
 JOINT_KEYPOINTS = tuple(KEYPOINT_NAMES.index(name) for name in JOINT_NAMES)
 """For each joint, the keypoint at the same place."""
+FINGER_JOINTS = tuple(
+    tuple(JOINT_KEYPOINTS.index(keypoint) for keypoint in FINGER_KEYPOINTS[finger][:3]) for finger in FINGERS
+)
+"""(5, 3): the joint at each finger's base, middle and last joint, thumb first."""
 KEYPOINTS_FROM_JOINTS_AND_TIPS = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
 """keypoints = concatenate(joints (16), tips thumb…little (5))[these]."""
 

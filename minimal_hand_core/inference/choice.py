@@ -19,6 +19,7 @@ import torch
 from minimal_hand_core.cache import cache_folder
 from minimal_hand_core.detnet import CheckpointError
 from minimal_hand_core.detnet.checkpoint import weights_file
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.agreement import check_agreement, probe_crops
 from minimal_hand_core.inference.availability import INSTALL, NEEDED, available_backends, versions
@@ -110,7 +111,7 @@ def _build_all(names: list[str], weights: str, threads: int) -> dict[str, Networ
         except CheckpointError:
             raise
         except Exception as error:
-            causes.append(' '.join(str(error).split()))
+            causes.append(one_line(error))
             _log.warning("backend 'auto' leaves out %s: %s", name, causes[-1])
     if not engines:
         raise EngineError(f'no engine here runs {weights}: {"; ".join(causes) or ", ".join(INSTALL.values())}')

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minimal_hand_core.detnet import CheckpointError, load_detnet
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.inference.agreement import check_agreement, plain_maps
 from minimal_hand_core.inference.availability import check_available
 from minimal_hand_core.inference.engine import BACKENDS, EngineError, ModelError, NetworkEngine
@@ -150,7 +151,7 @@ class FallbackEngine(NetworkEngine):
 
 def _warn_of_fallback(backend: str, error: Exception) -> str:
     """What is said in the log, too: which engine failed, and why."""
-    cause = f'{type(error).__name__}: {error}' if not isinstance(error, EngineError) else str(error)
-    said = f'{backend} failed and torch takes its place: {" ".join(cause.split())}'
+    cause = error if isinstance(error, EngineError) else f'{type(error).__name__}: {error}'
+    said = f'{backend} failed and torch takes its place: {one_line(cause)}'
     _log.warning('%s', said)
     return said

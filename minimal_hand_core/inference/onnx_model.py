@@ -20,6 +20,7 @@ from minimal_hand_core.detnet import DetNet, load_detnet
 from minimal_hand_core.detnet.axes import VIEW
 from minimal_hand_core.detnet.checkpoint import checkpoint_axes, weights_file
 from minimal_hand_core.detnet.output import CROP_SIZE
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.availability import check_packages
 from minimal_hand_core.inference.engine import KEYPOINT_OUTPUTS, MAP_OUTPUTS, ModelError
@@ -105,7 +106,7 @@ def refusal(backend: str, model: bytes, error: Exception) -> ModelError:
     """What to raise where a runtime does not take a model that `model_facts` has read."""
     import onnx
 
-    cause = ' '.join(str(error).split())
+    cause = one_line(error)
     cause = cause if len(cause) <= _LONGEST else f'{cause[:_LONGEST]}…'
     domains = onnx.load_model_from_string(model).opset_import
     opset = next((entry.version for entry in domains if entry.domain in ('', 'ai.onnx')), 0)

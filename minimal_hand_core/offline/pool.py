@@ -16,7 +16,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from minimal_hand_core.offline.run import Outcome, Task
-from minimal_hand_core.offline.work import limit_threads, outcome_of
+from minimal_hand_core.offline.work import outcome_of
+from minimal_hand_core.threads import limit_threads
 
 RETRIES = 3
 _TICK = 0.5
@@ -108,7 +109,7 @@ def _work(pipe: Connection, parent: int) -> None:
     # Ctrl-C reaches every process of a terminal; here the one that gives out the work decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    limit_threads()
+    limit_threads(1)  # several per worker would wait for each other
 
     def report(done: int, total: int | None) -> None:
         if os.getppid() != parent:

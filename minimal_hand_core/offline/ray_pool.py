@@ -11,10 +11,11 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.offline.options import OfflineError
 from minimal_hand_core.offline.run import Outcome, Task
-from minimal_hand_core.offline.work import limit_threads, outcome_of
-from minimal_hand_core.weights import first_line
+from minimal_hand_core.offline.work import outcome_of
+from minimal_hand_core.threads import limit_threads
 
 RETRIES = 3
 PATIENCE = 5.0
@@ -68,7 +69,7 @@ def run_ray(tasks: Sequence[Task], address: str, jobs: int, tick: Callable[[], N
 
 
 def _work(task: Task) -> Outcome:
-    limit_threads()
+    limit_threads(1)
     return outcome_of(task)
 
 

@@ -31,8 +31,8 @@ OURS = (SUMMARY, 'hands.npz', 'hands.csv', 'hands.mp4', 'hands.mcap', MESHES, WO
 """What lies in the folder of an input's results; nothing else in it is ever removed."""
 
 Report = Callable[[int, int | None], None]
-_ASSUMED = 'assumed, '
 """Told how many pictures are done, of how many, after every one."""
+_ASSUMED = 'assumed, '
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from typing import Any
 from minimal_hand_core import __version__
 from minimal_hand_core.data.sources import PICTURE_SUFFIXES
 from minimal_hand_core.detnet.checkpoint import weights_file
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.inference.onnx_model import digest
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
 from minimal_hand_core.recording import is_recording, recording_files
-from minimal_hand_core.weights import first_line
 
 WORK, STATE, LOCK = '.work', 'state.json', 'lock'
 """Folder of what is unfinished, in that of the results, and the files in it."""

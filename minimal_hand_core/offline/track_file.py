@@ -31,10 +31,11 @@ from minimal_hand_core.offline.pool import run_pool
 from minimal_hand_core.offline.progress import RunProgress
 from minimal_hand_core.offline.ray_pool import run_ray
 from minimal_hand_core.offline.run import Outcome, Task
-from minimal_hand_core.offline.work import limit_threads, outcome_of
+from minimal_hand_core.offline.work import outcome_of
 from minimal_hand_core.option_types import number_from_1
 from minimal_hand_core.pose.methods import POSE_METHODS
 from minimal_hand_core.shape.methods import SHAPE_METHODS
+from minimal_hand_core.threads import limit_threads
 from minimal_hand_core.tracking import FILTERS, HandTrackerConfig
 
 NAME = 'track_file'
@@ -56,9 +57,9 @@ class _Ended(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
-    # also where this was started in the background, with Ctrl-C ignored
     started = time.monotonic()
     previous = {signal.SIGINT: signal.getsignal(signal.SIGINT), signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
+    # also where this was started in the background, with Ctrl-C ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -120,7 +121,7 @@ def _run(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Outcome
         elif jobs > 1:
             done = run_pool(tasks, jobs, progress.look)
         else:
-            limit_threads()
+            limit_threads(1)
             done = (outcome_of(task, partial(progress.report, task)) for task in tasks)
         for outcome in done:
             progress.finished(outcome)

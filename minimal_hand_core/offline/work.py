@@ -5,16 +5,9 @@ from __future__ import annotations
 import errno
 
 import cv2
-import torch
 
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.offline.run import Outcome, Report, Task, track_input
-from minimal_hand_core.weights import first_line
-
-
-def limit_threads() -> None:
-    """One thread per worker: several would wait for each other."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def outcome_of(task: Task, report: Report = lambda done, total: None) -> Outcome:

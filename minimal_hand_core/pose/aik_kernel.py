@@ -7,8 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, MIDDLE_MCP, PALM_KEYPOINTS
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS, FINGER_KEYPOINTS, FINGERS, MIDDLE_MCP, PALM_KEYPOINTS
 from minimal_hand_core.pose.kabsch import best_rotation
 from minimal_hand_core.pose.limited_finger import bend_finger
 from minimal_hand_core.pose.swing import multiply, set_identity, swing, turn_about

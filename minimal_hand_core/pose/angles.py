@@ -45,9 +45,9 @@ from typing import Any
 import numpy as np
 
 from minimal_hand_core.arrays import ArrayLike, check_finite, describe_shape, for_kernel, restore, to_float64
-from minimal_hand_core.hand.skeleton import FINGERS, NUM_JOINTS, SIDES
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS, FINGERS, NUM_JOINTS, SIDES
 from minimal_hand_core.pose.axes import JointAxes
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS, find_angles
+from minimal_hand_core.pose.joint_kernel import find_angles
 
 _JOINTS = np.array(FINGER_JOINTS)
 _IDENTITY = np.eye(3)

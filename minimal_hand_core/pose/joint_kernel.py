@@ -9,15 +9,10 @@ import math
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, JOINT_NAMES, KEYPOINT_NAMES, MIDDLE_MCP
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS, FINGER_KEYPOINTS, FINGERS, MIDDLE_MCP
 from minimal_hand_core.pose.limited_finger import cross, dot
 from minimal_hand_core.pose.swing import multiply, set_identity, turn_about
 
-FINGER_JOINTS = tuple(
-    tuple(JOINT_NAMES.index(KEYPOINT_NAMES[keypoint]) for keypoint in FINGER_KEYPOINTS[finger][:3])
-    for finger in FINGERS
-)
-"""(5, 3): MANO joint index of each finger's base, middle and last joint, thumb first."""
 _JOINTS = np.array(FINGER_JOINTS)
 _CHAINS = np.array([FINGER_KEYPOINTS[finger] for finger in FINGERS])
 _INDEX_MCP, _LITTLE_MCP = FINGER_KEYPOINTS['index'][0], FINGER_KEYPOINTS['little'][0]

@@ -16,6 +16,7 @@ from mcap.stream_reader import StreamReader
 from mcap.well_known import MessageEncoding
 from mcap.writer import MCAP0_MAGIC
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.recording.definitions import decode
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
 from minimal_hand_core.recording.storage import RawMessage
@@ -176,4 +177,4 @@ def _raw(channel: Channel, schema: Schema, message: Message) -> RawMessage:
 
 
 def _reason(error: BaseException) -> str:
-    return 'it ends in the middle' if isinstance(error, (EndOfFile, struct.error)) else ' '.join(str(error).split())
+    return 'it ends in the middle' if isinstance(error, (EndOfFile, struct.error)) else one_line(error)

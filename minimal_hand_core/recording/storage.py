@@ -12,6 +12,7 @@ from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.recording.definitions import ROS2IDL, ROS2MSG, decode, type_store
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
 from minimal_hand_core.recording.topic import Offer, Topic
@@ -84,7 +85,7 @@ class RosbagsStorage:
             self.start, self.end = self._reader.start_time, self._reader.end_time
         except Exception as error:
             # the library lets errors of SQLite, YAML, zstd and its own parsers through
-            raise RecordingError(f'recording {path} cannot be read: {" ".join(str(error).split())}') from None
+            raise RecordingError(f'recording {path} cannot be read: {one_line(error)}') from None
         self.topics: dict[str, Topic] = {}
         for connection in connections:
             before = self.topics.get(connection.topic)
@@ -118,7 +119,7 @@ class RosbagsStorage:
             except StopIteration:
                 return
             except Exception as error:
-                raise DamagedRecordingError(self._path, count, stamp, ' '.join(str(error).split())) from None
+                raise DamagedRecordingError(self._path, count, stamp, one_line(error)) from None
             count += 1
             yield RawMessage(connection.topic, connection.msgtype, data, stamp)
 

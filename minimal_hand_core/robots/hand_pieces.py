@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from minimal_hand_core.hand import HandModel
-from minimal_hand_core.hand.skeleton import JOINT_PARENTS, MIDDLE_MCP, NUM_BETAS, NUM_JOINTS, WRIST
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS, JOINT_PARENTS, MIDDLE_MCP, NUM_BETAS, NUM_JOINTS, WRIST
 from minimal_hand_core.shape.estimator import check_hand_length
 
 DOME_RINGS = 2

@@ -6,8 +6,7 @@ import numpy as np
 from numba import njit
 
 from minimal_hand_core.arrays import for_kernel
-from minimal_hand_core.hand.skeleton import FINGER_KEYPOINTS, FINGERS, NUM_KEYPOINTS
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS, FINGER_KEYPOINTS, FINGERS, NUM_KEYPOINTS
 from minimal_hand_core.pose.swing import multiply
 
 # (5 fingers, 4 keypoints) base → tip, and (5, 3) the joints at the first three of them.

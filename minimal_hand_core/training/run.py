@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from minimal_hand_core import __version__
+from minimal_hand_core.errors import first_line
 from minimal_hand_core.files import write_atomically
 from minimal_hand_core.training.comparison import changes, matches, over, plain
 from minimal_hand_core.training.fingerprint import differences
 from minimal_hand_core.training.meter import Meter
 from minimal_hand_core.training.schedule import learning_rate, moving_average
-from minimal_hand_core.weights import first_line
 
 CHECKPOINT = 'last.pt'
 """In the folder of a run: all that is needed to continue."""

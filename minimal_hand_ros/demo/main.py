@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
-import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.hand.skeleton import SIDES
@@ -22,16 +19,14 @@ from minimal_hand_core.recording import is_recording
 from minimal_hand_core.tracking import PoseConfig, PoseEstimator
 from minimal_hand_ros.demo.film import FilmError, write_clip, write_sheet
 from minimal_hand_ros.demo.monitor import Monitor
-from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
+from minimal_hand_ros.demo.processes import NodeGroup
 from minimal_hand_ros.demo.records import Figures, Record, figures
 from minimal_hand_ros.demo.report import progress_line, summary_lines
+from minimal_hand_ros.demo.session import START_PATIENCE, listening, run_session, seconds_between, undisturbed
 from minimal_hand_ros.demo.view import View
 from minimal_hand_ros.files import shared_file
 from minimal_hand_ros.large_pictures import large_pictures
-from minimal_hand_ros.run import one_line
 
-START_PATIENCE = 180.0
-"""Seconds until the first picture has been looked at; the very first start compiles the renderer."""
 RECENT = 2.0
 """Seconds that the progress line looks back."""
 KEEP_PERIOD = 0.5
@@ -39,41 +34,29 @@ KEEP_PERIOD = 0.5
 MAX_WARNINGS = 5
 MAX_SEED = 2**31 - 1
 """As camera_node takes it."""
-_DOMAINS = range(10, 100)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of the executable demo; returns its exit code."""
     options = _parse(args)
-    # also where this was started in the background, with Ctrl-C ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return run_session('demo', options.domain, partial(_run, options))
+
+
+def _run(options: argparse.Namespace) -> int:
     folder = Path(options.output)
-    # before rclpy starts: a domain of its own, so that neither another robot nor another demo is heard
-    os.environ['ROS_DOMAIN_ID'] = str(options.domain if options.domain is not None else random.choice(_DOMAINS))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with NodeGroup() as group:
-            try:
-                view = _start(group, options)
-                records, counts = _watch(group, view, options)
-                if not options.keep:
-                    _undisturbed(group.stop)
-                code = _report(options, folder, records, counts, group.warnings())
-                if options.keep:
-                    _keep(group, view)
-            finally:
-                _undisturbed(group.stop)
-        return code
-    except KeyboardInterrupt:
-        print('\nstopped')
-        return 130
-    except NodeDied as error:
-        print(f'\nerror: {error}', file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        print(f'\nerror: demo: {one_line(error)}', file=sys.stderr)
-        return 1
+    folder.mkdir(parents=True, exist_ok=True)
+    with NodeGroup() as group:
+        try:
+            view = _start(group, options)
+            records, counts = _watch(group, view, options)
+            if not options.keep:
+                undisturbed(group.stop)
+            code = _report(options, folder, records, counts, group.warnings())
+            if options.keep:
+                _keep(group, view)
+        finally:
+            undisturbed(group.stop)
+    return code
 
 
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
@@ -84,7 +67,9 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--source', default='rendered', help="'rendered', a webcam's index, a picture, folder, video or recording"
     )
-    parser.add_argument('--duration', type=_seconds, default=20.0, help='seconds, counted from the first result')
+    parser.add_argument(
+        '--duration', type=seconds_between(1, 3600), default=20.0, help='seconds, counted from the first result'
+    )
     parser.add_argument('--output', default='demo_output', help='folder for clip, contact sheet and recordings')
     parser.add_argument('--side', choices=SIDES, default='right', help='which hand')
     parser.add_argument('--mirrored', action='store_true', help='pictures are flipped left to right (selfie cameras)')
@@ -104,16 +89,6 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     if options.mirrored and options.source == 'rendered':
         parser.error('argument --mirrored: pictures of the rendered hand are not flipped: give another --source')
     return options
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 1 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f'{text!r}: give seconds, 1 to 3600')
-    return value
 
 
 def _seed(text: str) -> int:
@@ -157,31 +132,9 @@ def _watch(group: NodeGroup, view: View | None, options: argparse.Namespace) -> 
     """Listen to the nodes for the duration; returns records and messages per topic."""
     names = ', '.join(node.name for node in group.nodes)
     print(f'started {names} on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, source {options.source}', flush=True)
-    # Ctrl-C stays a KeyboardInterrupt: see run.py for what rclpy would make of it
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    monitor = Monitor()
-    executor = SingleThreadedExecutor()
-    executor.add_node(monitor)
-
-    def end() -> None:
-        executor.shutdown()
-        monitor.destroy_node()
-        rclpy.try_shutdown()
-
-    try:
+    with listening(Monitor) as (monitor, executor):
         _spin(executor, monitor, group, view, options.duration)
-    finally:
-        _undisturbed(end)
     return monitor.records(), dict(monitor.counts)
-
-
-def _undisturbed(action: Callable[[], None]) -> None:
-    """Do something to its end, whatever Ctrl-C is pressed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        action()
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _keep(group: NodeGroup, view: View | None) -> None:

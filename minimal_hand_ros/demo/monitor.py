@@ -44,13 +44,12 @@ class Monitor(Node):
         self._records: dict[int, Record] = {}
         self._kept = 0
         self.counts: Counter[str] = Counter()
-        self.shape: HandShape | None = None
         self._listen(CompressedImage, 'image_raw/compressed', self._take_picture, qos.RESULTS)
         self._listen(HandPose, 'hand/truth', self._take_truth, qos.RESULTS)
         self._listen(HandKeypoints, 'hand/keypoints', self._take_keypoints, qos.RESULTS)
         self._listen(HandPose, 'hand/pose', self._take_pose, qos.RESULTS)
         self._listen(TFMessage, '/tf', self._take_transforms, qos.TRANSFORMS)
-        self._listen(HandShape, 'hand/shape', self._take_shape, qos.LATCHED)
+        self._listen(HandShape, 'hand/shape', lambda message: None, qos.LATCHED)
         self._listen(JointState, 'hand/joint_states', lambda message: None, qos.RESULTS)
         self._markers = self._listen(MarkerArray, 'hand/markers', self._take_markers, qos.LATEST)
 
@@ -105,9 +104,6 @@ class Monitor(Node):
         if message.transforms:
             record = self._record(message.transforms[0].header)
             record.tf_latency = _age(record)
-
-    def _take_shape(self, message: HandShape) -> None:
-        self.shape = message
 
     def _take_markers(self, message: MarkerArray) -> None:
         # one is enough to see that they come; making and sending a mesh per picture is not what is measured here

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
@@ -31,11 +28,11 @@ from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.synthetic import RenderedScene
 from minimal_hand_ros.demo.endurance import Limits, Run, calm_part, judge, part
 from minimal_hand_ros.demo.film import FilmError
-from minimal_hand_ros.demo.processes import NodeDied, NodeGroup
+from minimal_hand_ros.demo.processes import NodeGroup
+from minimal_hand_ros.demo.session import START_PATIENCE, listening, run_session, seconds_between
 from minimal_hand_ros.files import shared_file
 from minimal_hand_ros.large_pictures import large_pictures
 from minimal_hand_ros.msg import HandKeypoints
-from minimal_hand_ros.run import one_line
 from minimal_hand_ros.stamps import to_nanoseconds
 
 RATE = 30.0
@@ -44,8 +41,6 @@ CLIP = 5.0
 """Seconds of the clip, one way."""
 WARM_UP = 2.0
 """Seconds that are not counted, from the first TF on."""
-START_PATIENCE = 180.0
-"""Seconds until the first TF."""
 LAST_ANSWERS = 1.0
 """Seconds that pictures have to be answered in after the end."""
 _DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
@@ -107,24 +102,15 @@ class Listener(Node):
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 when all limits were kept, 1 when not."""
     options = _parse(args)
-    os.environ['ROS_DOMAIN_ID'] = str(options.domain if options.domain is not None else random.choice(range(10, 100)))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return run_session('soak', options.domain, partial(_run, options))
+
+
+def _run(options: argparse.Namespace) -> int:
     limits = Limits(options.p50 * 1e-3, options.p99 * 1e-3, options.lost, options.drift * 1e6, options.found * 1e-2)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            print('rendering the clip', flush=True)
-            video, calibration, hand_length = write_clip(Path(folder), CLIP)
-            run = _watch(options, video, calibration, hand_length)
-    except KeyboardInterrupt:
-        print('\nstopped')
-        return 130
-    except NodeDied as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except (ValueError, OSError) as error:
-        print(f'error: soak: {one_line(error)}', file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        print('rendering the clip', flush=True)
+        video, calibration, hand_length = write_clip(Path(folder), CLIP)
+        run = _watch(options, video, calibration, hand_length)
     good, lines = judge(run, limits)
     print('\n'.join(lines))
     return 0 if good else 1
@@ -174,7 +160,7 @@ def stolen_seconds() -> float:
 
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='soak', description='Run camera_node and tracker for long and judge the run.')
-    parser.add_argument('--duration', type=_seconds, default=600.0, help='seconds')
+    parser.add_argument('--duration', type=seconds_between(5, 7 * 86400), default=600.0, help='seconds')
     parser.add_argument('--backend', default='auto', help='inference engine')
     parser.add_argument('--p50', type=float, default=20.0, help='limit of picture→TF, ms')
     parser.add_argument('--p99', type=float, default=33.0, help='limit of picture→TF, ms')
@@ -183,16 +169,6 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--found', type=float, default=95.0, help='limit of the pictures with a hand found, percent')
     parser.add_argument('--domain', type=int, default=None, help='ROS_DOMAIN_ID; chosen at random if not given')
     return parser.parse_args(args)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 5 <= value <= 7 * 86400:
-        raise argparse.ArgumentTypeError(f'{text!r}: give seconds, 5 to a week')
-    return value
 
 
 def _watch(options: argparse.Namespace, video: Path, calibration: Path, hand_length: float) -> Run:
@@ -207,15 +183,8 @@ def _watch(options: argparse.Namespace, video: Path, calibration: Path, hand_len
             f'started camera_node and tracker on ROS_DOMAIN_ID {os.environ["ROS_DOMAIN_ID"]}, {processors} processors',
             flush=True,
         )
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        listener, executor = Listener(), SingleThreadedExecutor()
-        executor.add_node(listener)
-        try:
+        with listening(Listener) as (listener, executor):
             return _listen(listener, executor, group, options.duration)
-        finally:
-            executor.shutdown()
-            listener.destroy_node()
-            rclpy.try_shutdown()
 
 
 def _listen(listener: Listener, executor: SingleThreadedExecutor, group: NodeGroup, duration: float) -> Run:

@@ -58,7 +58,7 @@ def test_numbers_of_the_table_are_the_truths(roots, run):
     true = [1000 * np.linalg.norm(h.keypoints_m[9] - h.keypoints_m[0]) for h in hands]
     np.testing.assert_allclose(found.length_mm, np.percentile(true, [5, 50, 95]), rtol=1e-4)
     np.testing.assert_allclose(found.depth_m[1], np.median([h.keypoints_m[:, 2].mean() for h in hands]), rtol=1e-4)
-    assert found.sides == {'left': 1.0} and found.visible == found.labelled == found.with_intrinsics == 1
+    assert found.sides == {'left': 1.0} and found.visible == found.labelled == 1
     assert found.projection_px < 1e-2 and found.outside == 0 and found.pictures == 3
     assert '100 % left' in out and f'{np.median(true):.0f} (' in out and '3,000' in out
 

@@ -10,8 +10,8 @@ from fake_engine import HAND
 from minimal_hand_core.cholesky import factorise, substitute
 from minimal_hand_core.hand import axis_angle_to_matrix
 from minimal_hand_core.hand.rotations import matrix_to_quaternion
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS
 from minimal_hand_core.pose import JointAxes, joint_angles, rotations_from_angles
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
 from minimal_hand_core.shape.window import robust_mean
 from minimal_hand_core.shape.window_kernel import median
 from minimal_hand_core.tracking import CameraModel

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
@@ -26,6 +28,7 @@ from rclpy.event_handler import PublisherEventCallbacks  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.task import Future  # noqa: E402
 
+from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
 from minimal_hand_ros.parameters import yaml_value  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +36,8 @@ PATIENCE = 180.0
 """Seconds until an awaited event counts as missing; a first start compiles, and machines are shared."""
 ASK_AGAIN = 60.0
 """Seconds until a service is asked again."""
+NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+"""A picture without a hand, (96, 128, 3) uint8."""
 
 
 def pytest_collection_finish() -> None:
@@ -51,6 +56,15 @@ def pytest_runtest_logfinish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that has learnt nothing."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    save_detnet(DetNet('small').eval(), path, {})
+    return path
 
 
 class NodeProcess:

@@ -177,6 +177,7 @@ def test_who_looks_at_flipped_pictures_is_told(mirrored: bool) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'said'),
     [
+        (['--duration', 'nan'], "argument --duration: 'nan': give seconds, 1 to 3600"),
         (['--seed', '-1'], "argument --seed: '-1' is not a whole number, 0 or above"),
         (['--seed', 'one'], "argument --seed: 'one' is not a whole number, 0 or above"),
         (['--seed', '2147483648'], "argument --seed: '2147483648': give a whole number from 0 to 2147483647"),

@@ -9,35 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from builtin_interfaces.msg import Time  # noqa: E402
+from conftest import NOISE  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints  # noqa: E402
+from rendered_truth import FRAME, header  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
 
-from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
 from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
 from minimal_hand_ros.qos import pictures  # noqa: E402
-
-NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learnt nothing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    save_detnet(DetNet('small').eval(), path, {})
-    return path
-
-
-def header(number: int) -> Header:
-    return Header(stamp=Time(sec=number, nanosec=500), frame_id='eye')
-
 
 BAD = [
     ({'width': 0, 'height': 0}, '0×0'),
@@ -128,7 +110,7 @@ def test_best_effort_cameras_are_heard_too(start_node: Callable, peer, weights: 
         with contextlib.suppress(AssertionError):
             found.wait_for(lambda message: any(message.k), timeout=0.5)
         assert number < 100, node.output
-    assert found.messages[0].header.frame_id == 'eye'
+    assert found.messages[0].header.frame_id == FRAME
 
 
 def test_compressed_pictures(start_node: Callable, peer, weights: Path) -> None:
@@ -156,7 +138,7 @@ def test_debug_image_is_made_for_those_who_look(start_node: Callable, peer, weig
             assert number < 100
     message = drawn.messages[0]
     assert (message.width, message.height, message.encoding) == (128, 96, 'bgr8')
-    assert message.header.frame_id == 'eye'
+    assert message.header.frame_id == FRAME
 
 
 @pytest.mark.parametrize(

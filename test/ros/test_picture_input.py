@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from conftest import NOISE  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
@@ -22,22 +22,10 @@ from rendered_truth import header  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
-from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
 from minimal_hand_ros import health  # noqa: E402
 from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
 from minimal_hand_ros.keypoint_node import KeypointNode  # noqa: E402
 from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
-
-NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learnt nothing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    save_detnet(DetNet('small').eval(), path, {})
-    return path
 
 
 class Studio:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from conftest import PATIENCE  # noqa: E402
+from conftest import NOISE, PATIENCE  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.srv import GetState  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints, HandPose  # noqa: E402
@@ -28,7 +27,6 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
-from minimal_hand_core.detnet import DetNet, save_detnet  # noqa: E402
 from minimal_hand_core.shape import HandShape  # noqa: E402
 from minimal_hand_core.tracking import CameraModel, PoseConfig, PoseEstimator  # noqa: E402
 from minimal_hand_ros.images import ENCODINGS, compressed_message, image_message  # noqa: E402
@@ -39,7 +37,6 @@ from minimal_hand_ros.tracker_node import TrackerNode  # noqa: E402
 
 LENGTH = 8
 """Pictures of the clip; it is shown forward and back, so that it can go on for ever without a jump."""
-NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope='module')
@@ -53,15 +50,6 @@ def clip() -> list[np.ndarray]:
 @pytest.fixture(scope='module')
 def camera() -> CameraModel:
     return CameraModel(320, 240, RenderedScene(3, size=(240, 320)).truth(0.0).intrinsics, np.zeros(0))
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that has learnt nothing."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    save_detnet(DetNet('small').eval(), path, {})
-    return path
 
 
 class Feed:
@@ -379,9 +367,7 @@ def mutated_pictures(rng: np.random.Generator, count: int) -> Iterator[Image]:
     for number in range(count):
         message = copy.copy(good)
         message.header = header(number)
-        for field in rng.choice(
-            ['height', 'width', 'step', 'encoding', 'data', 'bigendian', 'stamp'], rng.integers(1, 4)
-        ):
+        for field in rng.choice(FIELDS, rng.integers(1, 4)):
             if field in ('height', 'width', 'step'):
                 value = int(rng.choice(edges)) if rng.random() < 0.6 else int(rng.integers(0, 2**32))
                 setattr(message, field, value)

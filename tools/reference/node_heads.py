@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 SUBSCRIBES, PUBLISHES, SERVES = 'Subscribes', 'Publishes', 'Services'
-HEADINGS = {SUBSCRIBES: SUBSCRIBES, PUBLISHES: PUBLISHES, SERVES: SERVES, 'Serves': SERVES}
+HEADINGS = (SUBSCRIBES, PUBLISHES, SERVES)
 
 _ENTRY = re.compile(r'(?P<name>[~/\w]+)(?:\s+(?P<type>\w+/\w+))?(?:\s+\(latched\))?(?:\s+(?P<text>.*))?$')
 
@@ -34,14 +34,13 @@ def read_head(docstring: str) -> dict[str, dict[str, Entry]]:
     Raises:
         HeadError: a line of a table that is not as it should be.
     """
-    tables: dict[str, dict[str, Entry]] = {SUBSCRIBES: {}, PUBLISHES: {}, SERVES: {}}
+    tables: dict[str, dict[str, Entry]] = {heading: {} for heading in HEADINGS}
     current: dict[str, Entry] | None = None
     last, indent = '', 0
     for line in docstring.splitlines():
         depth = len(line) - len(line.lstrip())
         if not line.strip() or depth == 0:
-            heading = HEADINGS.get(line.strip().rstrip(':'))
-            current = tables[heading] if heading else None
+            current = tables.get(line.strip().rstrip(':'))
             last, indent = '', 0
             continue
         if current is None:

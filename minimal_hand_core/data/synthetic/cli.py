@@ -91,17 +91,15 @@ def _check(options: argparse.Namespace) -> None:
 
 def _make(options: argparse.Namespace, console: Console) -> float:
     # Imported late: --help and wrong arguments should not wait for compiled kernels.
-    import torch
-
     from minimal_hand_core.data.synthetic.backgrounds import Backgrounds
     from minimal_hand_core.data.synthetic.scenes import CENTRED, SyntheticHands
+    from minimal_hand_core.threads import limit_threads
 
     photos = Backgrounds(options.backgrounds, options.split) if options.backgrounds else None
     variation = CENTRED if options.centred else None
     hands = SyntheticHands(options.seed, photos, options.size, options.count, variation)
     # One hand at a time is too little work to share out; idle threads that spin would cost more than they do.
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    limit_threads(1)
     hands[0]  # compiles the kernels, once per machine; not part of the rate
     folders = [options.output / 'images'] + ([options.output / 'masks'] if options.masks else [])
     for folder in folders:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from minimal_hand_core.pose.joint_kernel import FINGER_JOINTS
+from minimal_hand_core.hand.skeleton import FINGER_JOINTS
 
 _JOINTS = np.array(FINGER_JOINTS)
 

@@ -37,7 +37,6 @@ class Skin:
         grain: strength of fine noise.
         gloss: strength of the highlight; sharpness is its exponent.
         relief: height of knuckles, tendons and creases; 1 as drawn.
-        melanin: 0 very light … 1 very dark.
     """
 
     back: np.ndarray
@@ -51,7 +50,6 @@ class Skin:
     gloss: float
     sharpness: float
     relief: float
-    melanin: float
 
 
 def sample_skin(rng: np.random.Generator) -> Skin:
@@ -94,7 +92,6 @@ def sample_skin(rng: np.random.Generator) -> Skin:
         gloss=pick(rng, {0.0: 0.2, 0.05: 0.4, 0.12: 0.3, 0.3: 0.1}),
         sharpness=between(rng, 8, 40),
         relief=between(rng, 0.2, 1.2),
-        melanin=tone,
     )
 
 
