@@ -28,8 +28,9 @@ HOUR = 3600
 
 
 def test_a_rate_set_while_inactive_keeps_the_place(
-    run_here: Callable, peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, run_here: Callable, peer, tmp_path: Path
 ) -> None:
+    # monkeypatch comes first, so that the node is closed before the true time is back, by which the recording is over
     path = tmp_path / 'poses.mcap'
     with RecordingWriter(path) as writer:
         for stamp in (START, START + HOUR * 10**9):
