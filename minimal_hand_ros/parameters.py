@@ -23,6 +23,7 @@ from minimal_hand_core.errors import one_line
 
 LIVE = 'may change at any time'
 FIXED = 'may change only while the node is unconfigured'
+_SWITCHED = {False: 'off', True: 'on'}
 _BY_ROS_ITSELF = ('use_sim_time', 'start_type_description_service')
 
 Settings = TypeVar('Settings')
@@ -65,14 +66,15 @@ class ParameterLoader:
         return value
 
     def choice(self, name: str, default: str, choices: Sequence[str], description: str, *, live: bool = False) -> str:
-        """One of `choices`."""
+        """One of `choices`; false and true are taken as 'off' and 'on', of which YAML makes them."""
         listed = ', '.join(choices)
         value = self._read(
             name, default, ParameterDescriptor(description=description, additional_constraints=f'one of {listed}'), live
         )
-        if not isinstance(value, str) or value not in choices:
+        chosen = _SWITCHED[value] if isinstance(value, bool) else value
+        if not isinstance(chosen, str) or chosen not in choices:
             raise _wrong(name, value, f'give one of {listed}')
-        return value
+        return chosen
 
     def number(
         self, name: str, default: float, low: float, high: float, description: str, *, live: bool = False

@@ -46,7 +46,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from minimal_hand_core.errors import one_line
-from minimal_hand_core.recording import RecordingError, RecordingWriter
+from minimal_hand_core.recording import RecordingError, RecordingExistsError, RecordingWriter
 from minimal_hand_core.tracking import PictureError
 from minimal_hand_ros import health
 from minimal_hand_ros.diagnostics import Report
@@ -89,7 +89,7 @@ class RecorderWork(Work[RecorderSettings]):
         self._node.active.timer(_CHECK_PERIOD, self._tick)
         record = self._settings.record
         if record and record not in self._begun_at_once:
-            self._begin(_file_for(record))
+            self._begin(_open(record))
             self._begun_at_once.add(record)
 
     def stop(self) -> None:
@@ -144,21 +144,17 @@ class RecorderWork(Work[RecorderSettings]):
         self._end()
         return (False, self._failure) if self._failure else (True, f'{writer.path}: {writer.messages} messages')
 
-    def _begin(self, path: Path) -> Path:
-        """Open a file and listen; returns its absolute path.
-
-        Raises:
-            RecordingError: it exists, or cannot be made.
-        """
-        self._writer = RecordingWriter(path.absolute())
+    def _begin(self, writer: RecordingWriter) -> Path:
+        """Listen; returns the absolute path of the file."""
+        self._writer = writer
         self._failure = ''
         self._begun = time.monotonic()
         self._reset()
         for topic in outputs(self._settings):
             self._taps.append(self._tap(topic))
         self._follow_publishers()
-        self._node.get_logger().info(f'recording {self._writer.path}')
-        return self._writer.path
+        self._node.get_logger().info(f'recording {writer.path}')
+        return writer.path
 
     def _end(self) -> None:
         """Listen no more and close the file; what cannot be is told in the log and kept as the failure."""
@@ -283,21 +279,21 @@ class RecorderWork(Work[RecorderSettings]):
         self._drops.drop(reason)
 
 
-def _file_for(record: str) -> Path:
-    """The file that the parameter record stands for.
+def _open(record: str) -> RecordingWriter:
+    """A new file, the one that the parameter record stands for.
 
     Raises:
-        RecordingError: its folder cannot be made.
+        RecordingError: it exists, or it or its folder cannot be made.
     """
     path = Path(record).expanduser()
-    return _named_by_time(path) if path.is_dir() or record.endswith('/') else path
+    return _named_by_time(path) if path.is_dir() or record.endswith('/') else RecordingWriter(path.absolute())
 
 
-def _named_by_time(folder: Path) -> Path:
-    """A file in the folder, which is made, that does not exist yet.
+def _named_by_time(folder: Path) -> RecordingWriter:
+    """A new file in the folder, which is made: called by the time, with a number behind it where that name is taken.
 
     Raises:
-        RecordingError: the folder cannot be made.
+        RecordingError: it or the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -306,11 +302,14 @@ def _named_by_time(folder: Path) -> Path:
             f'folder {folder.absolute()} cannot be made: {error.strerror}; give one that may be written to'
         ) from None
     stem = f'hand_{datetime.now():%Y-%m-%d_%H-%M-%S}'
-    path, number = folder / f'{stem}.mcap', 1
-    while path.exists():
-        number += 1
-        path = folder / f'{stem}_{number}.mcap'
-    return path
+    name, number = stem, 1
+    while True:
+        try:
+            # and not looked up before, as another recorder may take the name in between
+            return RecordingWriter(folder.absolute() / f'{name}.mcap')
+        except RecordingExistsError:
+            number += 1
+            name = f'{stem}_{number}'
 
 
 class RecorderNode(ManagedNode[RecorderSettings]):

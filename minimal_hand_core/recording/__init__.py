@@ -2,7 +2,7 @@
 
 from minimal_hand_core.recording.definitions import definition, is_known_as, type_hash
 from minimal_hand_core.recording.encoding import encode
-from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
+from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError, RecordingExistsError
 from minimal_hand_core.recording.reader import RecordedMessage, Recording, is_recording, read_messages, recording_files
 from minimal_hand_core.recording.stamps import move_stamps
 from minimal_hand_core.recording.storage import RawMessage
@@ -16,6 +16,7 @@ __all__ = [
     'RecordedMessage',
     'Recording',
     'RecordingError',
+    'RecordingExistsError',
     'RecordingWriter',
     'Topic',
     'definition',

@@ -9,6 +9,10 @@ class RecordingError(ValueError):
     """A recording that cannot be written or read; the message names the file and what would be right."""
 
 
+class RecordingExistsError(RecordingError):
+    """A recording that would have to overwrite a file."""
+
+
 class DamagedRecordingError(RecordingError):
     """A recording that ends in the middle or is damaged; what is whole has been given before this is raised.
 

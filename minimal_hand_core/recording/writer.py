@@ -20,7 +20,7 @@ from mcap.writer import CompressionType, Writer
 
 from minimal_hand_core.recording.definitions import PACKAGE, definition, type_hash
 from minimal_hand_core.recording.encoding import encode
-from minimal_hand_core.recording.error import RecordingError
+from minimal_hand_core.recording.error import RecordingError, RecordingExistsError
 from minimal_hand_core.recording.topic import Offer
 
 SUFFIX = '.mcap'
@@ -40,7 +40,8 @@ class RecordingWriter:
         messages: written so far.
 
     Raises:
-        RecordingError: the file exists, or cannot be made.
+        RecordingExistsError: the file exists.
+        RecordingError: it cannot be made.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -57,7 +58,7 @@ class RecordingWriter:
             self._writer = Writer(cast(BinaryIO, self._file), compression=CompressionType.ZSTD)
             self._writer.start(profile=Profile.ROS2, library=PACKAGE)
         except FileExistsError:
-            raise RecordingError(
+            raise RecordingExistsError(
                 f'recording {self.path} exists and is not overwritten: give another name or move it away'
             ) from None
         except OSError as error:

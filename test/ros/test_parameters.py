@@ -113,6 +113,16 @@ def test_digits_are_good_for_numbers_and_texts(make_node: Callable[..., Node]) -
     assert loaded.source == '0'
 
 
+@pytest.mark.parametrize(
+    'load', [settings.load_shape_settings, settings.load_ik_settings, settings.load_tracker_settings]
+)
+def test_what_yaml_makes_of_off_is_off(make_node: Callable[..., Node], load) -> None:
+    assert load(ParameterLoader(make_node(depth=False))).depth.mode == 'off'
+    assert ParameterLoader(make_node(light=True)).choice('light', 'off', ('on', 'off'), 'of the lamp') == 'on'
+    with pytest.raises(ParameterError, match="'depth' is True: give one of off, registered"):
+        load(ParameterLoader(make_node(depth=True)))
+
+
 def test_unknown_names_are_told(make_node: Callable[..., Node]) -> None:
     load = ParameterLoader(make_node(siide='left', **{'qos_overrides./tf.publisher.depth': 3}))
     load.choice('side', 'right', ('right', 'left'), 'which hand')

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -23,6 +25,7 @@ from test_lifecycle import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Manager  # 
 from test_record_replay import status, written  # noqa: E402
 
 from minimal_hand_core.recording import read_messages  # noqa: E402
+from minimal_hand_ros import recorder_node  # noqa: E402
 from minimal_hand_ros.qos import LATCHED  # noqa: E402
 from minimal_hand_ros.recorded_topics import DEPTH  # noqa: E402
 from minimal_hand_ros.recorder_node import RecorderNode  # noqa: E402
@@ -99,6 +102,20 @@ def test_only_the_first_activation_records_at_once(run_here: Callable, peer, tmp
     reports.wait_for(lambda m: status(m, 'recorder').get('message') == 'not recording')
     start = peer.ask(SetBool, 'record', SetBool.Request(data=True))()
     assert start.success and re.fullmatch(rf'recording {tmp_path}/hand_[-\d_]+\.mcap', start.message)
+
+
+def test_two_recorders_share_a_folder(tmp_path: Path) -> None:
+    all_at_once = Barrier(8)
+
+    def start(number: int) -> Path:
+        all_at_once.wait()
+        with recorder_node._open(str(tmp_path) + '/' * (number % 2)) as writer:
+            return writer.path
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            paths = list(pool.map(start, range(8)))
+            assert len({*paths}) == 8 and all(path.parent == tmp_path for path in paths)
 
 
 def test_folders_are_made_when_a_recording_begins(run_here: Callable, peer, tmp_path: Path) -> None:
