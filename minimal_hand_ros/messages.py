@@ -32,21 +32,6 @@ from minimal_hand_ros.srv import CalibrateShape
 from minimal_hand_ros.stamps import to_seconds
 
 
-def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraModel | None:
-    """Intrinsics of a camera info; None when it says that the camera is not calibrated (k all zero).
-
-    Args:
-        message: of the camera.
-        rectified: those of its pictures after rectification: the left three columns of p, and no distortion.
-
-    Raises:
-        CameraError: values that no camera has.
-    """
-    if rectified:
-        return CameraModel.from_rectified_info(message.width, message.height, message.p)
-    return CameraModel.from_info(message.width, message.height, message.k, message.d, message.distortion_model)
-
-
 def info_from_camera(header: Header, camera: CameraModel | None, width: int, height: int) -> CameraInfo:
     """The camera info of pictures of this size; k, r and p all zero where the camera is not known."""
     info = CameraInfo(header=header, width=width, height=height)

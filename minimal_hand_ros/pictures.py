@@ -8,6 +8,7 @@ the log.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from minimal_hand_core.data.info_messages import camera_from_info
 from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 from minimal_hand_ros import health, qos
 from minimal_hand_ros.backlog import DEPTH, Backlog
@@ -23,16 +25,15 @@ from minimal_hand_ros.diagnostics import Report
 from minimal_hand_ros.drops import DropCounter
 from minimal_hand_ros.images import picture_from_compressed, picture_from_image
 from minimal_hand_ros.lifecycle import ManagedNode
-from minimal_hand_ros.messages import camera_from_info
 from minimal_hand_ros.settings import InputSettings
-from minimal_hand_ros.stamps import age, later, to_nanoseconds
+from minimal_hand_ros.stamps import LastHeader, age, to_nanoseconds
 from minimal_hand_ros.work_statistics import Statistics
 
 OnPicture = Callable[[Header, np.ndarray, CameraModel | None], tuple[float, Mapping[str, float]]]
 _Message = TypeVar('_Message', Image, CompressedImage)
 _CHECK_PERIOD = 0.5
 _REMEMBERED_INFOS = 8
-_RAW, _COMPRESSED = 'image_raw', 'image_raw/compressed'
+_RAW, _COMPRESSED, _INFO = 'image_raw', 'image_raw/compressed', 'camera_info'
 
 
 class PictureInput:
@@ -53,9 +54,12 @@ class PictureInput:
         self._node = node
         self._settings = settings
         self._on_picture = on_picture
-        self._infos: dict[int, CameraModel | None] = {}
+        self._infos: deque[CameraInfo] = deque(maxlen=_REMEMBERED_INFOS)
+        self._cameras: dict[int, CameraModel | None] = {}
         self._mismatch: tuple[int, ...] = ()
         self._subscription: Subscription | None = None
+        self._info_subscription: Subscription | None = None
+        self._latched = False
         self._compressed = self._reliable = False
         self._topic = ''
         self._statistics = Statistics()
@@ -64,14 +68,14 @@ class PictureInput:
         self._info_drops = DropCounter('camera info', node.get_logger().warning)
         self._calibrated = False
         self._repeats = 0
-        self._last: Header | None = None
-        self._arrival = 0.0
+        self._last = LastHeader(node)
         self.enabled = True
 
     def start(self) -> None:
         """Subscribe, and keep in step with what is published."""
         self._infos.clear()
-        self._node.active.subscription(CameraInfo, 'camera_info', self._take_info, qos.CAMERA_INFO)
+        self._cameras.clear()
+        self._subscribe_info(qos.are_latched(self._node, _INFO))
         self._subscribe(*self._wanted())
         self._node.active.timer(_CHECK_PERIOD, self._follow_publishers)
 
@@ -82,13 +86,17 @@ class PictureInput:
 
     def change(self, settings: InputSettings) -> None:
         """Take other settings; subscribe anew if they need it."""
-        self._settings = settings
+        rectified_before, self._settings = self._settings.rectified, settings
+        if settings.rectified != rectified_before:
+            self._cameras.clear()
+            for info in self._infos:
+                self._read_info(info)
         if self._subscription is not None:
             self._follow_publishers()
 
     def now(self) -> Header | None:
         """The header that a picture taken now would have; None before the first picture."""
-        return None if self._last is None else later(self._last, time.monotonic() - self._arrival)
+        return self._last.now()
 
     def report(self, state: str, values: Mapping[str, str], warnings: Sequence[str]) -> Report:
         """How things are.
@@ -99,7 +107,7 @@ class PictureInput:
             warnings: what else is not as it should be.
         """
         summary = self._statistics.summary(self._drops.reasons + self._info_drops.reasons)
-        if self._last is not None and not self._calibrated:
+        if self._last.header is not None and not self._calibrated:
             warnings = [health.NOT_CALIBRATED, *warnings]
         if self._repeats > 1:
             warnings = [health.NO_TIME, *warnings]
@@ -140,24 +148,38 @@ class PictureInput:
         delivery = qos.name_of(qos.pictures(reliable).reliability)
         self._node.get_logger().info(f'{self._topic}: subscribed {delivery}')
 
+    def _subscribe_info(self, latched: bool) -> None:
+        self._latched = latched
+        profile = qos.LATCHED_CAMERA_INFO if latched else qos.CAMERA_INFO
+        self._info_subscription = self._node.active.subscription(CameraInfo, _INFO, self._take_info, profile)
+
     def _follow_publishers(self) -> None:
-        wanted = self._wanted()
-        if self._subscription is None or wanted == (self._compressed, self._reliable):
+        if self._subscription is None:
             return
-        self._node.active.drop(self._subscription)
-        self._subscribe(*wanted)
+        latched = qos.are_latched(self._node, _INFO)
+        if latched != self._latched:
+            self._node.active.drop(self._info_subscription)
+            self._subscribe_info(latched)
+        wanted = self._wanted()
+        if wanted != (self._compressed, self._reliable):
+            self._node.active.drop(self._subscription)
+            self._subscribe(*wanted)
 
     def _take_info(self, message: CameraInfo) -> None:
+        self._infos.append(message)
+        self._read_info(message)
+
+    def _read_info(self, message: CameraInfo) -> None:
         try:
             camera = camera_from_info(message, rectified=self._settings.rectified)
         except CameraError as error:
             self._info_drops.drop(error)
             return
         stamp = to_nanoseconds(message.header.stamp)
-        self._infos.pop(stamp, None)
-        self._infos[stamp] = camera
-        while len(self._infos) > _REMEMBERED_INFOS:
-            del self._infos[next(iter(self._infos))]
+        self._cameras.pop(stamp, None)
+        self._cameras[stamp] = camera
+        while len(self._cameras) > _REMEMBERED_INFOS:
+            del self._cameras[next(iter(self._cameras))]
 
     def _take_raw(self, message: Image) -> None:
         self._take(message, picture_from_image)
@@ -180,9 +202,9 @@ class PictureInput:
             message, passed = self._backlog.choose(message, self._subscription)
         self._statistics.arrived(passed)
         header = message.header
-        same = self._last is not None and header.stamp == self._last.stamp
+        same = self._last.header is not None and header.stamp == self._last.header.stamp
         self._repeats = self._repeats + 1 if same else 0
-        self._last, self._arrival = header, time.monotonic()
+        self._last.take(header)
         try:
             picture = decode(message)
             camera = self._camera_for(header, picture)
@@ -205,13 +227,14 @@ class PictureInput:
 
     def _camera_for(self, header: Header, picture: np.ndarray) -> CameraModel | None:
         """The camera info with the picture's stamp, else the newest; never one of another size."""
-        if not self._infos:
+        if not self._cameras:
             return None
-        newest = next(reversed(self._infos))
-        camera = self._infos.get(to_nanoseconds(header.stamp), self._infos[newest])
+        newest = next(reversed(self._cameras))
+        camera = self._cameras.get(to_nanoseconds(header.stamp), self._cameras[newest])
         if camera is None:
             return None
         height, width = picture.shape[:2]
+        camera = camera.of_size(width, height)
         try:
             camera.check_size(width, height)
         except CameraError as error:

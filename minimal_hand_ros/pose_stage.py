@@ -13,7 +13,7 @@ from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.names import ONE_HAND, HandNames
 from minimal_hand_ros.outputs import PoseOutput
 from minimal_hand_ros.settings import OutputSettings
-from minimal_hand_ros.stamps import later
+from minimal_hand_ros.stamps import LastHeader
 
 _CHECK_PERIOD = 0.1
 
@@ -42,8 +42,7 @@ class PoseStage:
         self._settings = output
         self.estimator = PoseEstimator(config)
         self._output = PoseOutput(node, output, self.estimator, names)
-        self._last: Header | None = None
-        self._arrival = 0.0
+        self._last = LastHeader(node)
 
     def start(self) -> None:
         """Watch for the end of the pictures."""
@@ -51,8 +50,9 @@ class PoseStage:
 
     def lose(self) -> None:
         """Say that there is no hand any more, unless that was said, and forget it."""
-        if self._last is not None:
-            header, self._last = later(self._last, time.monotonic() - self._arrival), None
+        header = self._last.now()
+        if header is not None:
+            self._last.forget()
             self.estimator.reset()
             self._output.miss(header, 0.0, {})
 
@@ -93,7 +93,7 @@ class PoseStage:
             state = self.estimator.update(found, shape, camera, depth)
         else:
             self.estimator.miss(found.stamp)
-        self._last, self._arrival = header, time.monotonic()
+        self._last.take(header)
         seconds = time.perf_counter() - start
         timings = {**timings, 'pose': seconds}
         if state is None:
@@ -103,6 +103,6 @@ class PoseStage:
         return seconds
 
     def _check_silence(self) -> None:
-        quiet = time.monotonic() - self._arrival
-        if self._last is not None and quiet > max(self._settings.input_timeout, self.estimator.config.lost_timeout):
+        timeout = max(self._settings.input_timeout, self.estimator.config.lost_timeout)
+        if self._last.header is not None and self._last.silence > timeout:
             self.lose()

@@ -28,6 +28,11 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 CAMERA_INFO = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 """As RESULTS, from publishers of either kind: many drivers send camera info best effort."""
 
+LATCHED_CAMERA_INFO = QoSProfile(
+    depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+"""Where each publisher keeps it for those that come later: then it may have been sent once for all."""
+
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The last message is kept for subscribers that come later."""
 
@@ -51,6 +56,20 @@ def offered(node: Node, topic: str) -> list[ReliabilityPolicy]:
     """The reliability of each publisher of a topic."""
     publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     return [publisher.qos_profile.reliability for publisher in publishers]
+
+
+def are_latched(node: Node, topic: str) -> bool:
+    """Whether each publisher of a topic, and there is one, keeps its last message for subscribers that come later.
+
+    A latched subscription never matches a publisher that is not, or that offers best effort only; one that is not
+    matches both kinds, but hears nothing of what was sent before.
+    """
+    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+    return bool(publishers) and all(
+        publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        and publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+        for publisher in publishers
+    )
 
 
 def name_of(reliability: ReliabilityPolicy) -> str:

@@ -5,6 +5,8 @@ Every message of this package carries the stamp of the picture it came from; the
 
 from __future__ import annotations
 
+import time
+
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from std_msgs.msg import Header
@@ -29,10 +31,55 @@ def to_seconds(stamp: Time) -> float:
     return stamp.sec + stamp.nanosec * 1e-9
 
 
-def later(header: Header, seconds: float) -> Header:
-    """The header of a picture that would have been taken `seconds` after this one; at the end of time, that one."""
-    nanoseconds = min(to_nanoseconds(header.stamp) + int(seconds * _BILLION), _LATEST)
-    return Header(stamp=from_nanoseconds(nanoseconds), frame_id=header.frame_id)
+def later(header: Header, nanoseconds: int) -> Header:
+    """The header of a picture that would have been taken so long after this one; at the end of time, that one."""
+    stamp = min(to_nanoseconds(header.stamp) + nanoseconds, _LATEST)
+    return Header(stamp=from_nanoseconds(stamp), frame_id=header.frame_id)
+
+
+class LastHeader:
+    """The header that came in last, and what it would be by now.
+
+    Where time is simulated the node's clock tells how long ago that was: it stands still while a bag is paused, and
+    nothing may carry a time that it has not reached. Else time.monotonic does, which nobody sets.
+
+    Args:
+        node: whose clock it is.
+
+    Attributes:
+        header: that one; None before the first.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.header: Header | None = None
+        self._arrival = 0.0
+        self._clock = 0
+
+    def take(self, header: Header) -> None:
+        """This one has come in."""
+        self.header, self._arrival = header, time.monotonic()
+        self._clock = self._node.get_clock().now().nanoseconds
+
+    def forget(self) -> None:
+        """As before the first."""
+        self.header = None
+
+    @property
+    def silence(self) -> float:
+        """Seconds of real time since it came in."""
+        return time.monotonic() - self._arrival
+
+    def now(self) -> Header | None:
+        """The header of a picture like it that would be taken now, never before it; None before the first."""
+        if self.header is None:
+            return None
+        clock = self._node.get_clock()
+        if not clock.ros_time_is_active:
+            return later(self.header, int(self.silence * _BILLION))
+        now = clock.now().nanoseconds
+        since = min(now - self._clock, now - to_nanoseconds(self.header.stamp))
+        return later(self.header, max(since, 0))
 
 
 def age(node: Node, stamp: Time) -> float:

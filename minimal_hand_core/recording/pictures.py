@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minimal_hand_core.data.info_messages import camera_from_info
 from minimal_hand_core.data.picture_messages import picture_from_compressed, picture_from_image
 from minimal_hand_core.data.sources import Shot, SourceError
 from minimal_hand_core.recording.error import DamagedRecordingError, RecordingError
@@ -153,6 +154,7 @@ class RecordedPictures:
             return RecordedPicture(stamp, message.header.frame_id, None, None, None, f'{name}: {error}')
         camera, unusable = infos.get(stamp, infos[next(reversed(infos))]) if infos else _Info(None)
         if camera is not None:
+            camera = camera.of_size(image.shape[1], image.shape[0])
             unusable = camera.size_mismatch(image.shape[1], image.shape[0])
             camera = None if unusable else camera
         return RecordedPicture(stamp, message.header.frame_id, image, camera, jpeg, name, unusable)
@@ -249,12 +251,8 @@ def _stamp(message: Any, recorded: int) -> int:
 
 
 def _camera(message: Any, rectified: bool) -> _Info:
-    # ROS 1 writes the matrices' names with capital letters
-    k, d, p = (getattr(message, name, getattr(message, name.upper(), ())) for name in 'kdp')
     try:
-        if rectified:
-            return _Info(CameraModel.from_rectified_info(message.width, message.height, p))
-        return _Info(CameraModel.from_info(message.width, message.height, k, d, message.distortion_model))
+        return _Info(camera_from_info(message, rectified=rectified))
     except CameraError as error:
         return _Info(None, str(error))
 

@@ -9,7 +9,7 @@ Convention:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,6 +28,24 @@ class CameraError(ValueError):
     """Intrinsics that cannot be used; the message names the value and what would be right."""
 
 
+@dataclass(frozen=True)
+class Readout:
+    """What a camera sends of its sensor: a part of it, and how many of its pixels as one.
+
+    Attributes:
+        x_offset, y_offset: the part's first column and row, pixels of the sensor.
+        width, height: of the part, pixels of the sensor; 0, 0 = all of it.
+        binning_x, binning_y: columns and rows of the sensor that become one, 1 or more.
+    """
+
+    x_offset: int = 0
+    y_offset: int = 0
+    width: int = 0
+    height: int = 0
+    binning_x: int = 1
+    binning_y: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class CameraModel:
     """Intrinsics of one camera, for pictures of one size.
@@ -35,8 +53,10 @@ class CameraModel:
     Attributes:
         width, height: size in pixels of the pictures that `k` is for; 0, 0 = not known.
         k: (3, 3) float64 camera matrix, pixels.
-        d: (N,) float64 distortion coefficients, OpenCV's order; empty = none.
+        d: (N,) float64 distortion coefficients, OpenCV's order; empty = none. Zeros behind those that the model has,
+            which some drivers send, are cut off.
         distortion_model: one of DISTORTION_MODELS ('' and 'none' are taken as 'plumb_bob', 'fisheye' as 'equidistant').
+        readout: what is sent of the sensor, should `k` be of all of it; see of_size.
 
     Raises:
         CameraError: not finite, focal length not positive, last row not (0, 0, 1), unknown distortion model or a wrong
@@ -48,6 +68,7 @@ class CameraModel:
     k: np.ndarray
     d: np.ndarray
     distortion_model: str = 'plumb_bob'
+    readout: Readout = Readout()
 
     def __post_init__(self) -> None:
         k = np.array(self.k, np.float64)
@@ -68,8 +89,11 @@ class CameraModel:
             raise CameraError(
                 f'distortion model is {self.distortion_model!r}; give one of {", ".join(DISTORTION_MODELS)}'
             )
-        if len(d) not in (0, *_COEFFICIENTS[model]):
-            raise CameraError(f'{model} has {len(d)} distortion coefficients; give one of {(0, *_COEFFICIENTS[model])}')
+        counts = (0, *_COEFFICIENTS[model])
+        known = max(count for count in counts if count <= len(d))
+        if d[known:].any():
+            raise CameraError(f'{model} has {len(d)} distortion coefficients; give one of {counts}')
+        d = d[:known].copy()
         for name, value in (('k', k), ('d', d), ('distortion_model', model)):
             object.__setattr__(self, name, value)
         k.setflags(write=False)
@@ -77,7 +101,13 @@ class CameraModel:
 
     @classmethod
     def from_info(
-        cls, width: int, height: int, k: Sequence[float], d: Sequence[float] = (), distortion_model: str = ''
+        cls,
+        width: int,
+        height: int,
+        k: Sequence[float],
+        d: Sequence[float] = (),
+        distortion_model: str = '',
+        readout: Readout = Readout(),
     ) -> CameraModel | None:
         """The camera of the fields of a `sensor_msgs/CameraInfo`; None when it is not calibrated (k all zero).
 
@@ -87,10 +117,12 @@ class CameraModel:
         matrix = np.asarray(k, np.float64)
         if matrix.size == 9 and not matrix.any():
             return None
-        return cls(int(width), int(height), matrix, np.asarray(d, np.float64), distortion_model)
+        return cls(int(width), int(height), matrix, np.asarray(d, np.float64), distortion_model, readout)
 
     @classmethod
-    def from_rectified_info(cls, width: int, height: int, p: Sequence[float]) -> CameraModel | None:
+    def from_rectified_info(
+        cls, width: int, height: int, p: Sequence[float], readout: Readout = Readout()
+    ) -> CameraModel | None:
         """The camera of the rectified pictures of a `sensor_msgs/CameraInfo`: the left three columns of its p (3×4,
         row-major), and no distortion; None when it is not calibrated (p all zero).
 
@@ -99,12 +131,33 @@ class CameraModel:
         Raises:
             CameraError: as the constructor.
         """
-        return cls.from_info(width, height, np.reshape(p, (3, 4))[:, :3].reshape(-1).tolist())
+        return cls.from_info(width, height, np.reshape(p, (3, 4))[:, :3].reshape(-1).tolist(), readout=readout)
 
     @property
     def focal(self) -> float:
         """Geometric mean of the two focal lengths, pixels."""
         return float(np.sqrt(self.k[0, 0] * self.k[1, 1]))
+
+    def of_size(self, width: int, height: int) -> CameraModel:
+        """The camera of pictures of this size: this one, or the one of what its readout says is sent.
+
+        `sensor_msgs/CameraInfo` has size and k of the whole sensor, and says beside them what of it is sent. Drivers
+        that were calibrated with what they send give size and k of that, and often the readout all the same. So it
+        counts only for pictures that are not of the size that is given, and where none is given.
+
+        Binning divides the coordinates, as in image_geometry: that the middle of two pixels lies half a pixel behind
+        the first one is left out.
+        """
+        read = self.readout
+        if read == Readout() or (self.width, self.height) == (width, height):
+            return self
+        binning = np.array([read.binning_x, read.binning_y])
+        k = self.k.copy()
+        k[:2, 2] -= (read.x_offset, read.y_offset)
+        k[:2] /= binning[:, None]
+        part = np.array((read.width, read.height) if read.width and read.height else (self.width, self.height))
+        sent = np.maximum(part // binning, np.minimum(part, 1))  # 0 would be: not known
+        return replace(self, width=int(sent[0]), height=int(sent[1]), k=k, readout=Readout())
 
     def size_mismatch(self, width: int, height: int) -> str:
         """Why pictures of this size do not belong to these intrinsics; '' when they do."""

@@ -20,7 +20,7 @@ class OutputSettings:
         camera_frame: TF frame of the camera; '' = the picture's.
         publish_tf: whether /tf is sent.
         marker_rate: Hz, of hand/markers at most; 0 = every picture.
-        input_timeout: seconds without any picture after which the hand counts as lost.
+        input_timeout: seconds of real time without any picture after which the hand counts as lost.
     """
 
     camera_frame: str
@@ -152,7 +152,8 @@ def load_output(load: ParameterLoader) -> OutputSettings:
             1.0,
             0.1,
             3600.0,
-            'seconds without any picture until the hand counts as lost, unless lost_timeout is longer',
+            'seconds without any picture until the hand counts as lost, unless lost_timeout is longer; real time, '
+            'also where /clock gives another',
             live=True,
         ),
     )

@@ -467,6 +467,20 @@ def test_rectified_pictures_have_the_camera_of_p(tmp_path: Path) -> None:
         assert all(p.camera is None for p in pictures)
 
 
+@pytest.mark.parametrize('rectified', [False, True])
+def test_binned_and_cropped_pictures_have_the_camera_of_what_is_sent(tmp_path: Path, rectified: bool) -> None:
+    path = tmp_path / 'binned.mcap'
+    k, p = [140.0, 0, 163, 0, 142, 97, 0, 0, 1], [140.0, 0, 163, 9, 0, 142, 97, 0, 0, 0, 1, 0]
+    roi = {'x_offset': 100, 'y_offset': 50, 'width': 2 * WIDTH, 'height': 2 * HEIGHT, 'do_rectify': True}
+    whole = {**info(0), 'width': 640, 'height': 480, 'k': k, 'p': p}
+    with RecordingWriter(path) as writer:
+        writer.write('/camera_info', INFO, {**whole, 'binning_x': 2, 'binning_y': 2, 'roi': roi}, START)
+        writer.write('/image_raw/compressed', JPEG, jpeg(0), START + 1)
+    with RecordedPictures(path, rectified=rectified) as pictures:
+        (found,) = pictures
+    assert found.unusable == '' and found.camera.k.tolist() == [[70, 0, 31.5], [0, 71, 23.5], [0, 0, 1]]
+
+
 def test_the_rate_is_that_of_the_pictures_alone(tmp_path: Path) -> None:
     path = tmp_path / 'late.mcap'
     with RecordingWriter(path) as writer:

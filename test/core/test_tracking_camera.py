@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minimal_hand_core.tracking.camera import CameraError, CameraModel, view_rotation
+from minimal_hand_core.tracking.camera import CameraError, CameraModel, Readout, view_rotation
 from minimal_hand_core.tracking.wrist import locate_hand
 
 K = [600.0, 0, 318.0, 0, 610.0, 243.0, 0, 0, 1]
@@ -136,8 +136,8 @@ def test_a_strong_lens_does_not_move_the_wrist(model, d, focal):
     'model, d, said',
     [
         ('plumb_bob', [0.1, 0.2, 0.3], 'plumb_bob has 3 distortion coefficients; give one of'),
-        ('plumb_bob', [0.1, 0.2, 0, 0, 0, 0, 0, 0], 'plumb_bob has 8'),
-        ('equidistant', [0.1, 0.2, 0, 0, 0], 'equidistant has 5'),
+        ('plumb_bob', [0.1, 0.2, 0, 0, 0, 0, 0, 0.1], 'plumb_bob has 8'),
+        ('equidistant', [0.1, 0.2, 0, 0, 0.1], 'equidistant has 5'),
         ('rational_polynomial', [0.1] * 6, 'rational_polynomial has 6'),
         ('rational_polynomial', [0.1] * 7 + [np.nan], 'not finite'),
         ('omnidirectional', [0.1], "'omnidirectional'; give one of plumb_bob, rational_polynomial, equidistant"),
@@ -146,6 +146,43 @@ def test_a_strong_lens_does_not_move_the_wrist(model, d, focal):
 def test_wrong_coefficients_are_named(model, d, said):
     with pytest.raises(CameraError, match=said):
         CameraModel.from_info(640, 480, K, d, model)
+
+
+@pytest.mark.parametrize(
+    'model, count, kept',
+    [('plumb_bob', 8, 5), ('plumb_bob', 12, 5), ('rational_polynomial', 10, 8), ('equidistant', 5, 4)],
+)
+def test_zeros_behind_the_coefficients_of_a_model_are_cut_off(model, count, kept):
+    d = [0.1, 0.2, 0.0, 0.01]
+    camera = CameraModel.from_info(640, 480, K, d + [0.0] * (count - 4), model)
+    assert camera.d.tolist() == d + [0.0] * (kept - 4) and not camera.d.flags.writeable
+    ray = [[0.1, -0.1, 1.0]]
+    assert np.array_equal(camera.project(ray), CameraModel.from_info(640, 480, K, d, model).project(ray))
+
+
+def test_what_is_sent_of_a_sensor_has_the_camera_of_its_readout():
+    skewed = [600.0, 6, 318.0, 0, 610.0, 243.0, 0, 0, 1]
+    camera = CameraModel.from_info(640, 480, skewed, [0.1, 0, 0, 0], '', Readout(40, 20, 501, 400, 2, 4))
+    sent = camera.of_size(250, 100)
+    assert sent.k.tolist() == [[300, 3, 139], [0, 152.5, 55.75], [0, 0, 1]]
+    assert (sent.width, sent.height, sent.d.tolist()) == (250, 100, [0.1, 0, 0, 0])
+    # a sensor's ray meets the pixel that its own has become
+    ray = [[0.1, -0.1, 1.0]]
+    assert np.allclose(sent.project(ray), (camera.project(ray) - (40, 20)) / (2, 4))
+    # the whole of it, binned
+    assert CameraModel.from_info(640, 480, K, readout=Readout(binning_x=2, binning_y=2)).of_size(320, 240).width == 320
+
+
+def test_the_readout_counts_for_no_picture_of_the_size_that_is_given():
+    camera = CameraModel.from_info(320, 240, K, readout=Readout(100, 50, 320, 240, 2, 2))
+    assert camera.of_size(320, 240) is camera, 'calibrated as it is sent'
+    assert camera.of_size(640, 480).size_mismatch(640, 480) == 'picture is 640×480, its camera info is for 160×120'
+    unknown = CameraModel.from_info(0, 0, K, readout=Readout(binning_x=2, binning_y=2)).of_size(320, 240)
+    assert unknown.k[0, 0] == 300 and (unknown.width, unknown.height) == (0, 0)
+    nothing = CameraModel.from_info(640, 480, K, readout=Readout(binning_x=2000, binning_y=2000)).of_size(320, 240)
+    assert nothing.size_mismatch(320, 240)
+    plain = CameraModel.from_info(640, 480, K)
+    assert plain.of_size(320, 240) is plain
 
 
 def test_intrinsics_that_are_missing_are_no_camera_and_nan_is_refused():

@@ -16,10 +16,11 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from minimal_hand_ros.msg import HandPose  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
+from minimal_hand_core.data.info_messages import camera_from_info  # noqa: E402
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST  # noqa: E402
 from minimal_hand_core.recording import RecordingWriter  # noqa: E402
 from minimal_hand_ros.images import picture_from_compressed, picture_from_image  # noqa: E402
-from minimal_hand_ros.messages import camera_from_info, keypoints_array  # noqa: E402
+from minimal_hand_ros.messages import keypoints_array  # noqa: E402
 from minimal_hand_ros.qos import pictures  # noqa: E402
 
 CALIBRATION = """

@@ -29,8 +29,7 @@ from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.recording import RecordingWriter  # noqa: E402
-from minimal_hand_ros import pictures as picture_input  # noqa: E402
-from minimal_hand_ros import pose_stage  # noqa: E402
+from minimal_hand_ros import stamps  # noqa: E402
 from minimal_hand_ros.camera_node import CameraNode  # noqa: E402
 from minimal_hand_ros.ik_node import IkNode  # noqa: E402
 from minimal_hand_ros.images import image_message  # noqa: E402
@@ -252,8 +251,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What the age of the last picture is told by."""
     clock = Clock()
-    for module in (picture_input, pose_stage):
-        monkeypatch.setattr(module, 'time', clock)
+    monkeypatch.setattr(stamps, 'time', clock)
     return clock
 
 

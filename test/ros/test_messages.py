@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
+from minimal_hand_core.data.info_messages import camera_from_info  # noqa: E402
 from minimal_hand_core.hand import axis_angle_to_matrix  # noqa: E402
 from minimal_hand_core.hand.skeleton import JOINT_KEYPOINTS, KEYPOINT_NAMES, KEYPOINT_PARENTS  # noqa: E402
 from minimal_hand_core.pose import ANGLE_NAMES  # noqa: E402
@@ -68,7 +69,7 @@ def test_camera_info_round_trip() -> None:
     info = messages.info_from_camera(HEADER, CAMERA, 640, 480)
     assert info.header == HEADER
     assert list(info.p) == [600, 0, 320, 0, 0, 610, 240, 0, 0, 0, 1, 0]
-    camera = messages.camera_from_info(info)
+    camera = camera_from_info(info)
     np.testing.assert_array_equal(camera.k, CAMERA.k)
     np.testing.assert_array_equal(camera.d, CAMERA.d)
     assert (camera.width, camera.height, camera.distortion_model) == (640, 480, 'plumb_bob')
@@ -78,24 +79,35 @@ def test_the_camera_of_rectified_pictures_is_that_of_p() -> None:
     info = messages.info_from_camera(HEADER, CAMERA, 640, 480)
     info.p = np.array([500, 0, 310, -25, 0, 505, 230, 0, 0, 0, 1, 0], float)
     info.distortion_model = 'of another world'
-    camera = messages.camera_from_info(info, rectified=True)
+    camera = camera_from_info(info, rectified=True)
     np.testing.assert_array_equal(camera.k, [[500, 0, 310], [0, 505, 230], [0, 0, 1]])
     assert camera.d.size == 0 and (camera.width, camera.height) == (640, 480)
     info.p = np.zeros(12)
-    assert messages.camera_from_info(info, rectified=True) is None
+    assert camera_from_info(info, rectified=True) is None
+
+
+@pytest.mark.parametrize('rectified', [False, True])
+def test_binning_and_roi_of_a_camera_info_are_its_readout(rectified: bool) -> None:
+    info = messages.info_from_camera(HEADER, CAMERA, 640, 480)
+    info.binning_x, info.binning_y = 2, 0
+    info.roi.x_offset, info.roi.width, info.roi.height, info.roi.do_rectify = 20, 600, 480, True
+    camera = camera_from_info(info, rectified=rectified)
+    assert camera.of_size(640, 480) is camera
+    sent = camera.of_size(300, 480)
+    assert sent.k.tolist() == [[300, 0, 150], [0, 610, 240], [0, 0, 1]] and (sent.width, sent.height) == (300, 480)
 
 
 def test_unknown_camera_is_no_camera() -> None:
     info = messages.info_from_camera(HEADER, None, 640, 480)
     assert (info.width, info.height) == (640, 480)
-    assert messages.camera_from_info(info) is None
+    assert camera_from_info(info) is None
 
 
 def test_impossible_camera_is_an_error() -> None:
     info = CameraInfo(width=640, height=480)
     info.k[0] = np.nan
     with pytest.raises(CameraError, match='not finite'):
-        messages.camera_from_info(info)
+        camera_from_info(info)
 
 
 def test_keypoints_round_trip(keypoints: Keypoints) -> None:

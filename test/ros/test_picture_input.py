@@ -19,13 +19,15 @@ from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rendered_truth import header  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from std_srvs.srv import SetBool  # noqa: E402
 
 from minimal_hand_ros import health  # noqa: E402
 from minimal_hand_ros.images import compressed_message, image_message  # noqa: E402
 from minimal_hand_ros.keypoint_node import KeypointNode  # noqa: E402
-from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
+from minimal_hand_ros.qos import LATCHED, RESULTS, pictures  # noqa: E402
 
 
 class Studio:
@@ -37,18 +39,24 @@ class Studio:
         self.here = run_here(KeypointNode, {'backend': 'torch', 'weights': str(weights), **parameters})
         self.number = 0
 
-    def show(self, publisher, picture: np.ndarray, compressed: bool = False) -> None:
-        """Send until it was looked at; the subscription may have to be discovered first."""
+    def show(self, publisher, picture: np.ndarray, compressed: bool = False) -> HandKeypoints:
+        """Send until it was looked at, and what was seen; the subscription may have to be discovered first."""
         first = self.number
         while True:
             self.number += 1
             make = compressed_message if compressed else image_message
             publisher.publish(make(header(self.number), picture))
             try:
-                self.found.wait_for(lambda m: m.header.stamp.sec and m.header == header(self.number), timeout=0.5)
-                return
+                return self.found.wait_for(lambda m: m.header == header(self.number), timeout=0.5)
             except AssertionError:
                 assert self.number < first + 200, 'the node does not listen'
+
+    def set(self, *parameters: Parameter) -> Callable[[], bool]:
+        """Set these in the node's own thread; returns a function that waits until they are, and says whether."""
+        finished = threading.Event()
+        done = self.here._executor.create_task(lambda: self.here.node.set_parameters_atomically([*parameters]))
+        done.add_done_callback(lambda _: finished.set())
+        return lambda: finished.wait(60) and done.result().successful
 
     def report(self) -> dict[str, str]:
         return dict(self.here.node.work.report().values)
@@ -89,14 +97,79 @@ def test_transport_follows_the_publishers(run_here: Callable, peer, weights: Pat
 def test_transport_can_be_changed_while_running(run_here: Callable, peer, weights: Path) -> None:
     studio = Studio(run_here, peer, weights)
     studio.show(peer.talk(Image, 'image_raw', pictures(reliable=True)), NOISE)
-    new = [Parameter('transport', value='compressed'), Parameter('reliability', value='best_effort')]
-    finished = threading.Event()
-    done = studio.here._executor.create_task(lambda: studio.here.node.set_parameters_atomically(new))
-    done.add_done_callback(lambda _: finished.set())
+    done = studio.set(Parameter('transport', value='compressed'), Parameter('reliability', value='best_effort'))
     jpeg = peer.talk(CompressedImage, 'image_raw/compressed', pictures(reliable=False))
-    assert finished.wait(60) and done.result().successful
+    assert done()
     studio.show(jpeg, NOISE, compressed=True)
     assert studio.report()['pictures from'] == '/image_raw/compressed (best effort)'
+
+
+def lens(**fields: object) -> CameraInfo:
+    """Of pictures like NOISE; those that are rectified have a focal length of 80."""
+    info = CameraInfo(header=header(0), width=128, height=96, distortion_model='plumb_bob', **fields)
+    info.k = np.array([90, 0, 63, 0, 90, 47, 0, 0, 1], float)
+    info.p = np.array([80, 0, 60, 0, 0, 80, 40, 0, 0, 0, 1, 0], float)
+    return info
+
+
+@pytest.mark.parametrize('model', ['plumb_bob', 'of another world'])
+def test_rectified_counts_for_the_camera_info_that_is_there(
+    run_here: Callable, peer, weights: Path, model: str
+) -> None:
+    studio = Studio(run_here, peer, weights)
+    camera, infos = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(CameraInfo, 'camera_info')
+    info = lens()
+    info.distortion_model = model
+    infos.publish(info)
+    picture_input = studio.here.node.work.input
+    while not picture_input._infos:
+        studio.show(camera, NOISE)
+    assert studio.show(camera, NOISE).k[0] == (90 if model == 'plumb_bob' else 0)
+    assert studio.set(Parameter('rectified', value=True))()
+    assert studio.show(camera, NOISE).k[0] == 80
+    assert studio.set(Parameter('rectified', value=False))()
+    assert studio.show(camera, NOISE).k[0] == (90 if model == 'plumb_bob' else 0)
+
+
+def test_binned_pictures_have_the_camera_of_what_is_sent(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights)
+    camera, infos = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(CameraInfo, 'camera_info')
+    info = lens(binning_x=2, binning_y=2)
+    infos.publish(info)
+    while not studio.here.node.work.input._infos:
+        studio.show(camera, NOISE)
+    found = studio.show(camera, NOISE[::2, ::2])
+    assert (found.k[0], found.k[2], found.width) == (45, 31.5, 64)
+    assert studio.show(camera, NOISE).k[0] == 90, 'calibrated as it is sent'
+
+
+def test_a_camera_info_that_was_sent_before_the_node_came_is_heard(run_here: Callable, peer, weights: Path) -> None:
+    latched = peer.talk(CameraInfo, 'camera_info', LATCHED, listeners=0)
+    latched.publish(lens())
+    studio = Studio(run_here, peer, weights)
+    camera = peer.talk(Image, 'image_raw', pictures(reliable=True))
+    while not (found := studio.show(camera, NOISE)).k[0]:
+        assert studio.number < 2000, 'it is not heard'
+    assert found.k[0] == 90
+    # one beside it that keeps nothing is heard as well
+    info = lens()
+    info.k[0] = 95
+    fleeting = peer.talk(CameraInfo, 'camera_info', pictures(reliable=False), listeners=0)
+    while found.k[0] != 95:
+        fleeting.publish(info)
+        found = studio.show(camera, NOISE)
+        assert studio.number < 4000, 'it is not heard'
+
+
+def test_while_a_bag_is_paused_nothing_is_ahead_of_its_clock(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights, use_sim_time=True)
+    camera, clock = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(Clock, '/clock')
+    while studio.here.node.get_clock().now().nanoseconds == 0:
+        clock.publish(Clock(clock=header(0).stamp))
+        studio.show(camera, NOISE)
+    studio.found.clear()
+    assert peer.call(SetBool, 'enable', SetBool.Request(data=False)).success
+    assert studio.found.wait_for().header == header(studio.number)
 
 
 def test_an_engine_that_fails_for_good_leaves_the_node_to_its_manager(run_here: Callable, peer, weights: Path) -> None:

@@ -21,7 +21,8 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.srv import GetState  # noqa: E402
 from minimal_hand_ros.msg import HandKeypoints, HandPose  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
-from rendered_truth import FRAME, PERIOD, header  # noqa: E402
+from rendered_truth import FRAME, PERIOD, header, keypoints  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
@@ -29,6 +30,7 @@ from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 from minimal_hand_core.data.synthetic import RenderedScene  # noqa: E402
 from minimal_hand_core.shape import HandShape  # noqa: E402
 from minimal_hand_core.tracking import CameraModel, PoseConfig, PoseEstimator  # noqa: E402
+from minimal_hand_ros.ik_node import IkNode  # noqa: E402
 from minimal_hand_ros.images import ENCODINGS, compressed_message, image_message  # noqa: E402
 from minimal_hand_ros.messages import info_from_camera, keypoints_array, keypoints_from_message  # noqa: E402
 from minimal_hand_ros.qos import RESULTS, pictures  # noqa: E402
@@ -118,6 +120,19 @@ def test_a_camera_that_stops_and_returns(run_here: Callable, peer, clip, camera)
     # ten seconds later, by its stamps, it returns, and the hand is where the picture shows it
     again = feed.find(400 * len(clip))
     assert again.valid and not [m for m in feed.poses.messages if not m.valid]
+
+
+def test_a_hand_is_gone_by_the_clock_where_time_is_simulated(run_here: Callable, peer) -> None:
+    poses = peer.listen(HandPose, 'hand/pose', QoSProfile(depth=100))
+    here = run_here(IkNode, {'input_timeout': 0.5, 'use_sim_time': True})
+    clock, found = peer.talk(Clock, '/clock'), peer.talk(HandKeypoints, 'hand/keypoints')
+    scene = RenderedScene(seed=1)
+    while here.node.get_clock().now().nanoseconds == 0:
+        clock.publish(Clock(clock=header(1).stamp))  # best effort at the other end
+        time.sleep(0.01)
+    found.publish(keypoints(scene, 1))
+    assert poses.wait_for().header == header(1)
+    assert poses.wait_for(lambda m: not m.valid).header == header(1), 'ahead of the clock, which stands still'
 
 
 def test_a_hand_that_leaves_takes_all_with_it_and_returns_without_a_jump(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 
 from minimal_hand_ros import backlog, qos, stamps  # noqa: E402
 from minimal_hand_ros.drops import MAX_REASONS, OTHERS, DropCounter  # noqa: E402
@@ -21,6 +24,48 @@ def test_nanoseconds_are_exact(nanoseconds: int) -> None:
 def test_seconds_are_good_to_a_microsecond() -> None:
     first, second = Time(sec=1_763_841_600, nanosec=500_000_000), Time(sec=1_763_841_600, nanosec=533_333_333)
     assert stamps.to_seconds(second) - stamps.to_seconds(first) == pytest.approx(0.033333333, abs=1e-6)
+
+
+class Clock:
+    """Of a node where time is simulated."""
+
+    ros_time_is_active = True
+
+    def __init__(self) -> None:
+        self.time = 0
+
+    def now(self) -> SimpleNamespace:
+        return SimpleNamespace(nanoseconds=self.time)
+
+
+def test_where_time_is_simulated_the_last_header_grows_old_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    last = stamps.LastHeader(SimpleNamespace(get_clock=lambda: clock))
+    assert last.now() is None
+
+    def now_at(time: int) -> int:
+        clock.time = time
+        header = last.now()
+        assert header.frame_id == 'eye'
+        return stamps.to_nanoseconds(header.stamp)
+
+    wall = 0.0
+    monkeypatch.setattr(stamps, 'time', SimpleNamespace(monotonic=lambda: wall))
+    clock.time = 1050
+    last.take(Header(stamp=stamps.from_nanoseconds(1000), frame_id='eye'))
+    wall = 5.0
+    assert last.silence == 5.0
+    # a clock that stands still, that goes on, and that has been turned back
+    assert [now_at(time) for time in (1050, 1080, 10)] == [1000, 1030, 1000]
+    # a picture that is ahead of it, as it ticks seldom
+    last.take(Header(stamp=stamps.from_nanoseconds(1000), frame_id='eye'))
+    assert [now_at(time) for time in (500, 1010)] == [1000, 1010]
+    clock.ros_time_is_active = False
+    assert now_at(500) == 5_000_001_000 - 5_000_000_000
+    wall = 7.0
+    assert now_at(500) == 2_000_001_000
+    last.forget()
+    assert last.now() is None
 
 
 @pytest.mark.parametrize(
