@@ -52,10 +52,14 @@ def pictures(reliable: bool, depth: int = 1) -> QoSProfile:
     )
 
 
+def profiles(node: Node, topic: str) -> list[QoSProfile]:
+    """What each publisher of a topic offers."""
+    return [info.qos_profile for info in node.get_publishers_info_by_topic(node.resolve_topic_name(topic))]
+
+
 def offered(node: Node, topic: str) -> list[ReliabilityPolicy]:
     """The reliability of each publisher of a topic."""
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return [publisher.qos_profile.reliability for publisher in publishers]
+    return [profile.reliability for profile in profiles(node, topic)]
 
 
 def are_latched(node: Node, topic: str) -> bool:
@@ -64,11 +68,10 @@ def are_latched(node: Node, topic: str) -> bool:
     A latched subscription never matches a publisher that is not, or that offers best effort only; one that is not
     matches both kinds, but hears nothing of what was sent before.
     """
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    return bool(publishers) and all(
-        publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-        and publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-        for publisher in publishers
+    offers = profiles(node, topic)
+    return bool(offers) and all(
+        offer.durability == DurabilityPolicy.TRANSIENT_LOCAL and offer.reliability == ReliabilityPolicy.RELIABLE
+        for offer in offers
     )
 
 

@@ -14,11 +14,10 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from minimal_hand_core.recording import Offer
-from minimal_hand_ros import diagnostics
+from minimal_hand_ros import diagnostics, qos
 from minimal_hand_ros.lifecycle import ManagedNode
 from minimal_hand_ros.msg import HandKeypoints, HandPose, HandShape
 from minimal_hand_ros.names import BOTH, names_of, sides_of
-from minimal_hand_ros.qos import should_be_reliable
 from minimal_hand_ros.settings import RecorderSettings
 
 RAW_PICTURES, COMPRESSED_PICTURES = 'image_raw', 'image_raw/compressed'
@@ -83,15 +82,10 @@ def pictures(node: ManagedNode, wanted: str) -> RecordedTopic | None:
     """
     if wanted == 'none':
         return None
-    raw_alone = offered(node, RAW_PICTURES) and not offered(node, COMPRESSED_PICTURES)
+    raw_alone = qos.profiles(node, RAW_PICTURES) and not qos.profiles(node, COMPRESSED_PICTURES)
     if wanted == 'raw' or raw_alone:
         return RecordedTopic(Image, RAW_PICTURES)
     return RecordedTopic(CompressedImage, COMPRESSED_PICTURES)
-
-
-def offered(node: ManagedNode, topic: str) -> list[QoSProfile]:
-    """The profile of each publisher of a topic."""
-    return [info.qos_profile for info in node.get_publishers_info_by_topic(node.resolve_topic_name(topic))]
 
 
 class Tap:
@@ -114,8 +108,8 @@ class Tap:
 
     def follow(self) -> None:
         """Subscribe anew if that is needed."""
-        profiles = offered(self._node, self.topic.name)
-        reliable = should_be_reliable(profile.reliability for profile in profiles)
+        profiles = qos.profiles(self._node, self.topic.name)
+        reliable = qos.should_be_reliable(profile.reliability for profile in profiles)
         latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in profiles) if profiles else None
         asked = reliable, self.topic.latched if latched is None else latched
         if asked == self._asked:
