@@ -17,6 +17,13 @@ SIZE = (240, 320)
 K = np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]])
 
 
+def assert_closed(faces: np.ndarray) -> None:
+    sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    directed = {(int(a), int(b)) for a, b in sides}
+    assert len(directed) == len(sides)
+    assert all((b, a) in directed for a, b in directed)
+
+
 @pytest.fixture(scope='module')
 def model() -> HandModel:
     return load_hand_model('open', 'right')
@@ -112,6 +119,14 @@ def test_palm_and_back_look_different_and_nails_are_on_the_back(
     assert len(nails) >= 15
     assert set(renderer.surface.bones[nails]) == {3, 7, 11, 15, 19}
     assert (renderer.surface.dorsal[nails] > 0.2).all()
+    # Next to nothing of a nail lies in triangles without a corner in it, as on the sides of a finger tip.
+    faces = model.faces.numpy()
+    weights = np.random.default_rng(0).dirichlet(np.ones(3), 200)
+    in_nail = (np.einsum('wc,fci->fwi', weights, renderer.surface.nails[faces]) ** 2).sum(axis=-1) < 1
+    a, b, c = np.moveaxis(renderer.surface.rest[faces], 1, 0)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) * in_nail.mean(axis=1)
+    stray = (renderer.surface.nails[faces] ** 2).sum(axis=-1).min(axis=1) >= 1
+    assert area[stray].sum() < 0.02 * area.sum()
     # The model's back is +y, so its palm faces −y.
     upper = renderer.surface.rest[:, 0] > -0.08
     assert renderer.surface.dorsal[upper & (renderer.surface.rest[:, 1] > 0.01)].mean() > 0.3
@@ -167,15 +182,35 @@ def test_forearm_runs_backwards_from_the_wrist(model: HandModel, renderer: HandR
     edge = rest[renderer.forearm.edge]
     assert len(edge) >= 8
     arm = renderer.forearm.rings(edge, ArmPose())
-    assert arm[:, 0].max() > edge[:, 0].max() + 0.2
+    assert arm[:, 0].max() > edge[:, 0].max() + 0.4
     mesh = np.concatenate([rest, arm]).astype(np.float32)
     corners = mesh[renderer.faces].astype(float)
     assert np.einsum('fi,fi->f', corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() > 0
-    # With arm and end cap the hand is closed: every edge is used once each way.
-    sides = np.concatenate([renderer.faces[:, [0, 1]], renderer.faces[:, [1, 2]], renderer.faces[:, [2, 0]]])
-    directed = {(int(a), int(b)) for a, b in sides}
-    assert len(directed) == len(sides)
-    assert all((b, a) in directed for a, b in directed)
+    # With arm and end cap the hand is closed: every edge is used once each way. So it is up to the wall at the elbow.
+    wall = len(edge) - 2
+    outside = renderer.faces[:-wall]
+    assert_closed(outside)
+    behind_elbow = (outside >= len(mesh) - 1 - len(edge)).any(axis=1)
+    assert_closed(np.concatenate([outside[~behind_elbow], renderer.faces[-wall:]]))
+
+
+@pytest.mark.parametrize('sleeve', [None, 0.05])
+def test_an_arm_leaves_the_picture(model: HandModel, renderer: HandRenderer, sleeve: float | None) -> None:
+    look = Appearance(arm=ArmPose(sleeve=sleeve))
+    # From 1 m the picture's lower border is 0.3 m behind the wrist, further than the elbow.
+    vertices, _ = place(model, PALM_VIEW, z=1.0)
+    picture = renderer.render(vertices, K, SIZE, np.zeros((*SIZE, 3), np.uint8), appearance=look)
+    assert (picture.parts[-1] == ARM).sum() > 10
+
+
+def test_an_arm_that_reaches_behind_the_camera_is_not_hollow(model: HandModel, renderer: HandRenderer) -> None:
+    # The fingers point away from the camera, which is between elbow and far end and sees the arm from its elbow on.
+    vertices, keypoints = place(model, turn((0, 1, 0), np.pi / 2), z=0.5)
+    vertices = vertices - [*keypoints[0, :2], 0]  # the wrist's joint on the axis
+    picture = renderer.render(vertices, K, SIZE, np.zeros((*SIZE, 3), np.uint8))
+    elbow = keypoints[0, 2] - 0.24
+    middle = picture.depth[105:135, 145:175]
+    assert middle == pytest.approx(elbow, abs=0.04)
 
 
 def test_a_closed_mesh_gets_no_arm() -> None:

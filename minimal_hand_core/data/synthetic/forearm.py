@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-RINGS = 9
-SPACING = np.array([0.0, 0.006, 0.016, 0.03, 0.05, 0.075, 0.105, 0.14, 0.18, 0.24], np.float32)
-"""Metres from the wrist's edge to ring 0 (the edge itself) … RINGS."""
+RINGS = 10
+SPACING = np.array([0.0, 0.006, 0.016, 0.03, 0.05, 0.075, 0.105, 0.14, 0.18, 0.24, 0.5], np.float32)
+"""Metres from the wrist's edge to ring 0 (the edge itself) … RINGS. The last but one is the elbow; what follows goes
+straight on, so that an arm leaves the picture instead of ending in it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ArmPose:
     Attributes:
         flexion: wrist bent towards the palm, radians (about the z axis).
         deviation: wrist bent towards the little finger, radians (about the y axis).
-        widening: radius at the far end over the radius at the wrist.
+        widening: radius at the elbow, and from there on, over the radius at the wrist.
         sleeve: metres from the wrist's edge to the start of the sleeve; None for a bare arm.
         sleeve_gap: sleeve radius over arm radius.
     """
@@ -40,7 +41,9 @@ class Forearm:
 
     Attributes:
         edge: (n,) int32, hand vertices round the open edge; empty for a closed mesh (then there is no arm).
-        faces: (F, 3) int32 into hand vertices followed by the RINGS·n arm vertices and the arm's end point.
+        faces: (F, 3) int32 into hand vertices followed by the RINGS·n arm vertices and the arm's end point. The last
+            n − 2 close the arm at the elbow from within: where what follows reaches behind the camera and is left
+            out, they are what is seen instead of a hollow arm.
         sleeve_faces: (G, 3) int32 into the RINGS·n sleeve vertices.
     """
 
@@ -59,7 +62,7 @@ class Forearm:
         ring = np.concatenate([edge[None], v + np.arange(RINGS * n).reshape(RINGS, n)])
         end = np.full(n, v + RINGS * n)
         cap = np.stack([ring[-1], np.roll(ring[-1], -1), end], axis=-1)
-        arm = np.concatenate([_tube(ring), cap]).astype(np.int32)
+        arm = np.concatenate([_tube(ring), cap, _wall(ring[-2])]).astype(np.int32)
         sleeve = _tube(np.arange(RINGS * n).reshape(RINGS, n)).astype(np.int32)
         return cls(edge, arm, sleeve)
 
@@ -128,13 +131,14 @@ def _to_camera(points: np.ndarray, wrist: np.ndarray, middle: np.ndarray, out: n
 def _sleeve(
     arm: np.ndarray, n: int, spacing: np.ndarray, cuff: float, gap: float, wrist: np.ndarray, middle: np.ndarray
 ) -> np.ndarray:
-    """Sleeve vertices (RINGS·n, 3) round arm vertices (hand-local); rings before the cuff are drawn up to it."""
+    """Sleeve vertices (RINGS·n, 3) round arm vertices (hand-local), all behind the cuff."""
     rings = len(spacing) - 1
-    cuff = min(max(cuff, spacing[1]), spacing[rings - 1])
+    elbow = spacing[rings - 1]
+    cuff = min(max(cuff, spacing[1]), spacing[rings - 2])
     local = np.empty((rings * n, 3), np.float32)
     nearest = 0
-    for r in range(rings):  # shared out between the cuff and the end of the arm
-        wanted = cuff + (spacing[rings] - cuff) * r / (rings - 1)
+    for r in range(rings):  # shared out between cuff and elbow, and one at the end
+        wanted = cuff + (elbow - cuff) * r / (rings - 2) if r < rings - 1 else spacing[rings]
         while nearest < rings - 2 and spacing[nearest + 2] <= wanted:
             nearest += 1
         t = (wanted - spacing[nearest + 1]) / (spacing[nearest + 2] - spacing[nearest + 1])
@@ -186,7 +190,7 @@ def _sweep(edge: np.ndarray, spacing: np.ndarray, flexion: float, deviation: flo
         middle[0] += c * d * step
         middle[1] += s * d * step
         middle[2] -= e * step
-        scale = 1 + (widening - 1) * (spacing[r] / spacing[rings]) ** 0.8
+        scale = 1 + (widening - 1) * min(spacing[r] / spacing[rings - 1], 1.0) ** 0.8
         # The edge is jagged along the arm; that fades over the first two centimetres.
         jag = max(0.0, 1 - spacing[r] / 0.02)
         for i in range(n):
@@ -251,3 +255,20 @@ def _tube(ring: np.ndarray) -> np.ndarray:
     a, b = ring[:-1], np.roll(ring[:-1], -1, axis=1)
     c, d = ring[1:], np.roll(ring[1:], -1, axis=1)
     return np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)])
+
+
+def _wall(ring: np.ndarray) -> np.ndarray:
+    """Faces (n−2, 3) that fill a ring of vertex indices (n,), seen from where the rings after it are.
+
+    They run to and fro across the ring: a fan would pull the normal of its one vertex out of the arm's surface.
+    """
+    n = len(ring)
+    faces = []
+    low, high = 0, n - 1
+    while high - low > 1:
+        faces.append((low, low + 1, high))
+        low += 1
+        if high - low > 1:
+            faces.append((low, high - 1, high))
+            high -= 1
+    return ring[np.array(faces)]

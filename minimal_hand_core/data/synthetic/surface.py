@@ -114,9 +114,10 @@ def _nail_frames(
         length = 0.24 * reach
         nails[own, 0] = (offsets @ along - 0.70 * reach) / length
         nails[own, 1] = (offsets @ across) / (0.68 * wide)
-        # The underside of the tip has the same two coordinates; push it out of the ellipse.
+        # The underside of the tip has the same two coordinates; put it out of the ellipse, and lengthwise: sideways,
+        # the triangles between it and one of the finger's two sides would cross the nail.
         below = normals[own] @ backs[bone] < 0.1
-        nails[own[below], 1] += 3
+        nails[own[below], 0] = 4
     return nails
 
 
