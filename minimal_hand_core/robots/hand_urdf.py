@@ -15,6 +15,7 @@ places of joints and tips agree, turns about a bone may not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -101,7 +102,8 @@ def _link(name: str, mesh: str | None) -> str:
 def _hinge(
     side: str, angle: str, parent: str, child: str, shift: np.ndarray, axis: np.ndarray, limits: np.ndarray
 ) -> str:
-    lower, upper = limits
+    # Rounded outwards: what the tracker may publish must not be beyond them.
+    lower, upper = floor(limits[0] * 1e6) / 1e6, ceil(limits[1] * 1e6) / 1e6
     return (
         f'  <joint name="{side}_{angle}" type="revolute">\n{_ends(parent, child, shift)}'
         f'    <axis xyz="{_text(axis)}"/>\n'

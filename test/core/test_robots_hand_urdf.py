@@ -163,6 +163,11 @@ def test_boundary_loops_of_a_strip_without_caps() -> None:
     assert not boundary_loops(np.array(closed))
 
 
+def test_no_pose_within_the_limits_of_hands_is_beyond_the_files() -> None:
+    robot = read_urdf(ROOT / 'urdf' / 'right_hand.urdf')
+    assert (robot.lower <= ANATOMICAL_LIMITS[:, 0]).all() and (robot.upper >= ANATOMICAL_LIMITS[:, 1]).all()
+
+
 @pytest.mark.parametrize('side', SIDES)
 def test_shipped_files_are_what_the_command_makes(side: str, tmp_path: Path) -> None:
     assert make_urdf([str(tmp_path), '--side', side, '--mesh-prefix', f'{PACKAGE}urdf']) == 0
