@@ -124,9 +124,10 @@ class RetargetWork(Work[RetargetSettings]):
         return Report(level, message, {'state': state, 'method': self._method, **health.values(summary, 'hands')})
 
     def _take_pose(self, message: HandPose) -> None:
-        if message.side != self._settings.side:
-            return
         self._statistics.arrived()
+        if message.side != self._settings.side:
+            self._drop(f"the hand is the {message.side} one, and parameter 'side' is {self._settings.side!r}")
+            return
         if not (message.valid and message.score >= self._settings.min_score):  # NaN is no score
             self._guard.lose()
             return

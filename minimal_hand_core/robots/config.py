@@ -3,8 +3,13 @@
     urdf: ../../urdf/two_finger_gripper.urdf    # relative to this file
     method: direct                              # direct, vector or dex
     max_speed: 0.1                              # rad/s or m/s; one number, or joint: number
+    joints: [finger_joint]                      # which are commanded; optional, see below
     rest: {finger_joint: 0.04}                  # where nothing is said: 0, or the limit next to it
     direct: {finger_joint: {distance: [thumb_tip, index_tip], from: [0.015, 0.09], to: [0.0, 0.04]}}
+
+Joints that are not commanded are nobody's concern here: a hand on an arm does not move the arm. Commanded are, unless
+`joints` says otherwise, with method direct the joints that follow something, with vector and dex those that hang on the
+lowest link that carries all links of the vectors.
 
 config/retarget/ holds examples of all methods; docs/teleoperation.md explains them.
 """
@@ -13,7 +18,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,18 +26,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from minimal_hand_core.hand.skeleton import KEYPOINT_NAMES
 from minimal_hand_core.pose import ANGLE_NAMES
+from minimal_hand_core.robots import config_values as values
+from minimal_hand_core.robots.config_values import RetargetConfigError
 from minimal_hand_core.robots.observation import hand_to_robot
-from minimal_hand_core.robots.robot import Robot, UrdfError, did_you_mean
+from minimal_hand_core.robots.part import common_link, is_carried_rigidly, joints_below, moves_any, part_of
+from minimal_hand_core.robots.robot import Robot
 from minimal_hand_core.robots.urdf import read_urdf
 
 METHODS = ('direct', 'vector', 'dex')
 DEX_TYPES = ('vector', 'position')
-
-
-class RetargetConfigError(ValueError):
-    """A retargeting file that cannot be used; the message names the file, the setting and what would be right."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,14 @@ class JointMap:
     """One robot joint from the hand: position = scale · (Σ weight · angle, or distance) + offset, kept in a range.
 
     Attributes:
-        joint: place in robot.actuated.
+        joint: name, one of robot.names.
         angles: (place in ANGLE_NAMES, weight) of each angle; empty for a distance.
         keypoints: the two keypoints whose distance in metres counts; None for angles.
         scale, offset: radians or metres of the robot.
         low, high: the result is kept between them; ∓inf unless `from` and `to` are given.
     """
 
-    joint: int
+    joint: str
     angles: tuple[tuple[int, float], ...]
     keypoints: tuple[int, int] | None
     scale: float
@@ -61,21 +64,23 @@ class LinkVectors:
     """Vectors of the hand that those between links of the robot shall equal.
 
     Attributes:
-        links: (K, 2) int64, places in robot.links, from and to.
+        links: K pairs of names, from and to.
         keypoints: (K, 2) int64, from and to.
         scales: (K,) how much longer the robot's vector is.
         weights: (K,) above 0.
-        fingers, palm: axes of the robot's root along which straight fingers point, and which the palm faces.
+        fingers, palm: axes of the base along which straight fingers point, and which the palm faces.
+        base: link in whose frame vectors are compared; the root of the part that is commanded.
         smoothness: how strongly the joints keep to their last positions, m² per rad².
         huber: metres; a vector that misses by more counts linearly.
     """
 
-    links: np.ndarray
+    links: tuple[tuple[str, str], ...]
     keypoints: np.ndarray
     scales: np.ndarray
     weights: np.ndarray
     fingers: str
     palm: str
+    base: str
     smoothness: float = 1e-4
     huber: float = 0.02
 
@@ -85,17 +90,15 @@ class RetargetConfig:
     """How a hand drives a robot.
 
     Attributes:
-        urdf: the robot's file.
-        robot: what is in it.
+        robot: the part of what is in the URDF that is commanded.
         method: one of METHODS.
         rest: (N,) positions.
         max_speed: (N,) rad/s or m/s: the URDF's, or the file's where that is less or the URDF's is missing.
-        direct: what each joint follows; joints not named stay at rest.
+        direct: of method direct, what each joint follows; those of robot.names that are not here stay at rest.
         vectors: of methods vector and dex.
         dex_type: of method dex, one of DEX_TYPES.
     """
 
-    urdf: Path
     robot: Robot
     method: str
     rest: np.ndarray
@@ -129,19 +132,19 @@ def read_retarget_config(
     except yaml.YAMLError as error:
         raise RetargetConfigError(f'retargeting file {file} is not YAML: {" ".join(str(error).split())}') from None
     try:
-        return _build(_names(tree, 'the file'), file.parent, urdf, method)
+        return _build(values.names(tree, 'the file'), file.parent, urdf, method)
     except RetargetConfigError as error:
         raise RetargetConfigError(f'retargeting file {file}: {error}') from None
 
 
-_KNOWN = ('urdf', 'method', 'max_speed', 'rest', 'direct', 'vectors', 'dex')
+_KNOWN = ('urdf', 'method', 'max_speed', 'joints', 'rest', 'direct', 'vectors', 'dex')
 _MAP_KNOWN = ('angle', 'angles', 'distance', 'scale', 'offset', 'from', 'to')
-_VECTORS_KNOWN = ('fingers', 'palm', 'scale', 'smoothness', 'huber', 'links')
+_VECTORS_KNOWN = ('base', 'fingers', 'palm', 'scale', 'smoothness', 'huber', 'links')
 _LINK_KNOWN = ('from', 'to', 'hand', 'scale', 'weight')
 
 
 def _build(tree: dict[str, Any], folder: Path, urdf: Any, method: str | None) -> RetargetConfig:
-    _check_known(tree, _KNOWN, '')
+    values.check_known(tree, _KNOWN, '')
     named = urdf if urdf is not None else tree.get('urdf')
     if not isinstance(named, (str, os.PathLike)) or not str(named):
         raise RetargetConfigError("'urdf' is missing; give the path of the robot's URDF")
@@ -155,28 +158,78 @@ def _build(tree: dict[str, Any], folder: Path, urdf: Any, method: str | None) ->
     wanted = 'direct' if chosen == 'direct' else 'vectors'
     if not tree.get(wanted):
         raise RetargetConfigError(f"method {chosen!r} needs '{wanted}', which is missing")
-    dex = _names(tree.get('dex') or {}, 'dex')
-    _check_known(dex, ('type',), 'dex.')
+    dex = values.names(tree.get('dex') or {}, 'dex')
+    values.check_known(dex, ('type',), 'dex.')
     dex_type = dex.get('type', 'vector')
     if dex_type not in DEX_TYPES:
         raise RetargetConfigError(f"'dex.type' is {dex_type!r}; give one of {', '.join(DEX_TYPES)}")
-    return RetargetConfig(
-        urdf=place,
-        robot=robot,
-        method=chosen,
-        rest=_rest(robot, tree.get('rest')),
-        max_speed=_speeds(robot, tree.get('max_speed')),
-        direct=tuple(_joint_map(robot, *item) for item in _names(tree.get('direct') or {}, 'direct').items()),
-        vectors=_vectors(robot, _names(tree['vectors'], 'vectors')) if tree.get('vectors') else None,
-        dex_type=dex_type,
-    )
+    direct = tuple(_joint_map(robot, *item) for item in values.names(tree.get('direct') or {}, 'direct').items())
+    vectors = _vectors(robot, values.names(tree['vectors'], 'vectors')) if tree.get('vectors') else None
+    if chosen == 'direct':
+        vectors, base = None, robot.links[0]
+        joints = _joints(robot, tree.get('joints'), tuple(item.joint for item in direct))
+        for item in direct:
+            if item.joint not in joints:
+                raise RetargetConfigError(f"'direct.{item.joint}' follows something, but 'joints' does not name it")
+    else:
+        assert vectors is not None
+        direct, base = (), vectors.base
+        joints = _commanded_by_vectors(robot, vectors, tree)
+    rest, speeds = _rest(robot, tree.get('rest')), _speeds(robot, tree.get('max_speed'))
+    part = part_of(robot, base, joints, rest)
+    if vectors is not None and not moves_any(part, vectors.links):
+        raise RetargetConfigError("'vectors.links': no commanded joint moves any of these links against another")
+    kept = [robot.names.index(name) for name in part.names]
+    for i in kept:
+        if not math.isfinite(speeds[i]):
+            raise RetargetConfigError(f"the URDF gives joint {robot.names[i]!r} no velocity limit; add 'max_speed'")
+    return RetargetConfig(part, chosen, rest[kept], speeds[kept], direct, vectors, dex_type)
+
+
+def _joints(robot: Robot, given: Any, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """The commanded joints."""
+    if given is None:
+        return otherwise
+    if not isinstance(given, list) or not given:
+        raise RetargetConfigError(f"'joints' is {given!r}; give a list of joints, or leave it out")
+    return tuple(robot.names[values.look_up(robot.index_of, joint, 'joints')] for joint in given)
+
+
+def _commanded_by_vectors(robot: Robot, vectors: LinkVectors, tree: dict[str, Any]) -> tuple[str, ...]:
+    """Those that `joints` names, or all that hang on the base, or on the common link where that is further down."""
+    below = joints_below(robot, vectors.base)
+    if 'base' in tree['vectors']:
+        otherwise = below
+    else:
+        otherwise = joints_below(robot, common_link(robot, [link for pair in vectors.links for link in pair]))
+    joints = _joints(robot, tree.get('joints'), otherwise)
+    for joint in joints:
+        if joint not in below:
+            raise RetargetConfigError(
+                f"'joints': {joint!r} does not hang on {vectors.base!r}, in whose frame vectors are compared; "
+                "leave it out, or give a link further up as 'vectors.base'"
+            )
+    return joints
+
+
+def _base(robot: Robot, given: Any, links: list[str]) -> str:
+    """The link in whose frame vectors are compared: the root, unless something that moves carries them all."""
+    common = common_link(robot, links)
+    if given is None:
+        return robot.links[0] if is_carried_rigidly(robot, common) else common
+    values.look_up(robot.link_index, given, 'vectors.base')
+    if common_link(robot, [common, given]) != given:
+        raise RetargetConfigError(
+            f"'vectors.base' is {given!r}, which does not carry {common!r}; give a link that does"
+        )
+    return str(given)
 
 
 def _rest(robot: Robot, given: Any) -> np.ndarray:
     rest = np.clip(np.zeros(len(robot.names)), robot.lower, robot.upper)
-    for joint, value in _names(given or {}, 'rest').items():
-        i = _look_up(robot.index_of, joint, 'rest')
-        rest[i] = _number(value, f'rest.{joint}')
+    for joint, value in values.names(given or {}, 'rest').items():
+        i = values.look_up(robot.index_of, joint, 'rest')
+        rest[i] = values.number(value, f'rest.{joint}')
         if not robot.lower[i] <= rest[i] <= robot.upper[i]:
             span = f'{robot.lower[i]:g} … {robot.upper[i]:g}'
             raise RetargetConfigError(f"'rest.{joint}' is {rest[i]:g}; the joint's limits are {span}")
@@ -186,21 +239,18 @@ def _rest(robot: Robot, given: Any) -> np.ndarray:
 def _speeds(robot: Robot, given: Any) -> np.ndarray:
     speeds = np.where(robot.velocity > 0, robot.velocity, math.inf)
     if isinstance(given, Mapping):
-        for joint, value in _names(given, 'max_speed').items():
-            i = _look_up(robot.index_of, joint, 'max_speed')
-            speeds[i] = min(speeds[i], _number(value, f'max_speed.{joint}', above=0.0))
+        for joint, value in values.names(given, 'max_speed').items():
+            i = values.look_up(robot.index_of, joint, 'max_speed')
+            speeds[i] = min(speeds[i], values.number(value, f'max_speed.{joint}', above=0.0))
     elif given is not None:
-        speeds = np.minimum(speeds, _number(given, 'max_speed', above=0.0))
-    for joint, speed in zip(robot.names, speeds):
-        if not math.isfinite(speed):
-            raise RetargetConfigError(f"the URDF gives joint {joint!r} no velocity limit; add 'max_speed'")
+        speeds = np.minimum(speeds, values.number(given, 'max_speed', above=0.0))
     return speeds
 
 
 def _joint_map(robot: Robot, joint: str, given: Any) -> JointMap:
     where = f'direct.{joint}'
-    tree = _names(given, where)
-    _check_known(tree, _MAP_KNOWN, f'{where}.')
+    tree = values.names(given, where)
+    values.check_known(tree, _MAP_KNOWN, f'{where}.')
     sources = [key for key in ('angle', 'angles', 'distance') if key in tree]
     if len(sources) != 1:
         raise RetargetConfigError(
@@ -209,105 +259,61 @@ def _joint_map(robot: Robot, joint: str, given: Any) -> JointMap:
     angles: tuple[tuple[int, float], ...] = ()
     keypoints = None
     if 'distance' in tree:
-        keypoints = _keypoints(tree['distance'], f'{where}.distance')
+        keypoints = values.keypoints(tree['distance'], f'{where}.distance')
     else:
-        weights = [(tree['angle'], 1.0)] if 'angle' in tree else _names(tree['angles'], f'{where}.angles').items()
+        weights = [(tree['angle'], 1.0)] if 'angle' in tree else values.names(tree['angles'], f'{where}.angles').items()
         angles = tuple(
-            (_place(name, ANGLE_NAMES, 'angle', where), _number(weight, f'{where}.angles.{name}'))
+            (values.place(name, ANGLE_NAMES, 'angle', where), values.number(weight, f'{where}.angles.{name}'))
             for name, weight in weights
         )
-    index = _look_up(robot.index_of, joint, where)
+    values.look_up(robot.index_of, joint, where)
     if ('from' in tree) != ('to' in tree) or ('from' in tree and ({'scale', 'offset'} & set(tree))):
         raise RetargetConfigError(f"'{where}': give both from and to, or scale and offset")
     if 'from' not in tree:
         scale, offset = (
-            _number(tree.get(key, default), f'{where}.{key}') for key, default in (('scale', 1), ('offset', 0))
+            values.number(tree.get(key, default), f'{where}.{key}') for key, default in (('scale', 1), ('offset', 0))
         )
-        return JointMap(index, angles, keypoints, scale, offset, -math.inf, math.inf)
-    (a, b), (c, d) = (_pair(tree[key], f'{where}.{key}') for key in ('from', 'to'))
+        return JointMap(joint, angles, keypoints, scale, offset, -math.inf, math.inf)
+    (a, b), (c, d) = (values.pair(tree[key], f'{where}.{key}') for key in ('from', 'to'))
     if a == b:
         raise RetargetConfigError(f"'{where}.from' is [{a:g}, {b:g}]; give two different numbers")
     scale = (d - c) / (b - a)
-    return JointMap(index, angles, keypoints, scale, c - scale * a, min(c, d), max(c, d))
+    return JointMap(joint, angles, keypoints, scale, c - scale * a, min(c, d), max(c, d))
 
 
 def _vectors(robot: Robot, tree: dict[str, Any]) -> LinkVectors:
-    _check_known(tree, _VECTORS_KNOWN, 'vectors.')
+    values.check_known(tree, _VECTORS_KNOWN, 'vectors.')
     rows = tree.get('links')
     if not isinstance(rows, list) or not rows:
         raise RetargetConfigError("'vectors.links' must be a list of {from, to, hand}")
-    overall = _number(tree.get('scale', 1.0), 'vectors.scale', above=0.0)
+    overall = values.number(tree.get('scale', 1.0), 'vectors.scale', above=0.0)
     links, keypoints, scales, weights = [], [], [], []
     for i, given in enumerate(rows):
         where = f'vectors.links[{i}]'
-        row = _names(given, where)
-        _check_known(row, _LINK_KNOWN, f'{where}.')
+        row = values.names(given, where)
+        values.check_known(row, _LINK_KNOWN, f'{where}.')
         for key in ('from', 'to', 'hand'):
             if key not in row:
                 raise RetargetConfigError(f"'{where}.{key}' is missing")
-        links.append([_look_up(robot.link_index, row[key], f'{where}.{key}') for key in ('from', 'to')])
-        keypoints.append(_keypoints(row['hand'], f'{where}.hand'))
-        scales.append(overall * _number(row.get('scale', 1.0), f'{where}.scale', above=0.0))
-        weights.append(_number(row.get('weight', 1.0), f'{where}.weight', above=0.0))
+        for key in ('from', 'to'):
+            values.look_up(robot.link_index, row[key], f'{where}.{key}')
+        links.append((row['from'], row['to']))
+        keypoints.append(values.keypoints(row['hand'], f'{where}.hand'))
+        scales.append(overall * values.number(row.get('scale', 1.0), f'{where}.scale', above=0.0))
+        weights.append(values.number(row.get('weight', 1.0), f'{where}.weight', above=0.0))
     axes = {key: tree.get(key) for key in ('fingers', 'palm')}
     try:
         hand_to_robot('right', str(axes['fingers']), str(axes['palm']))
     except ValueError as error:
         raise RetargetConfigError(f'vectors: {error}') from None
     return LinkVectors(
-        np.array(links),
+        tuple(links),
         np.array(keypoints),
         np.array(scales),
         np.array(weights),
         str(axes['fingers']),
         str(axes['palm']),
-        _number(tree.get('smoothness', LinkVectors.smoothness), 'vectors.smoothness', above=0.0),
-        _number(tree.get('huber', LinkVectors.huber), 'vectors.huber', above=0.0),
+        _base(robot, tree.get('base'), [link for pair in links for link in pair]),
+        values.number(tree.get('smoothness', LinkVectors.smoothness), 'vectors.smoothness', above=0.0),
+        values.number(tree.get('huber', LinkVectors.huber), 'vectors.huber', above=0.0),
     )
-
-
-def _names(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise RetargetConfigError(f"'{where}' is {value!r}; expected names with values")
-    return value
-
-
-def _check_known(tree: dict[str, Any], known: tuple[str, ...], prefix: str) -> None:
-    for name in tree:
-        if name not in known:
-            raise RetargetConfigError(f"'{prefix}{name}' is not a setting{did_you_mean(name, known)}")
-
-
-def _look_up(place: Callable[[str, str], int], name: Any, where: str) -> int:
-    """Where a robot has the joint or link of that name, by one of its own methods."""
-    if not isinstance(name, str):
-        raise RetargetConfigError(f"'{where}' is {name!r}; give a name")
-    try:
-        return place(name, where)
-    except UrdfError as error:
-        raise RetargetConfigError(str(error)) from None
-
-
-def _number(value: Any, where: str, above: float = -math.inf) -> float:
-    wanted = 'a number' if above == -math.inf else f'a number above {above:g}'
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value > above):
-        raise RetargetConfigError(f"'{where}' is {value!r}; give {wanted}")
-    return float(value)
-
-
-def _pair(value: Any, where: str) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise RetargetConfigError(f"'{where}' is {value!r}; give two numbers")
-    return _number(value[0], where), _number(value[1], where)
-
-
-def _keypoints(value: Any, where: str) -> tuple[int, int]:
-    if not isinstance(value, list) or len(value) != 2 or value[0] == value[1]:
-        raise RetargetConfigError(f"'{where}' is {value!r}; give two different keypoints")
-    return _place(value[0], KEYPOINT_NAMES, 'keypoint', where), _place(value[1], KEYPOINT_NAMES, 'keypoint', where)
-
-
-def _place(name: Any, known: tuple[str, ...], kind: str, where: str) -> int:
-    if name not in known:
-        raise RetargetConfigError(f"'{where}': {name!r} is no {kind}{did_you_mean(str(name), known)}")
-    return known.index(name)

@@ -95,11 +95,11 @@ class AnglesToObservation:
 
 
 def hand_to_robot(side: str, fingers: str, palm: str) -> np.ndarray:
-    """Rotation from the hand's frame to a robot's root frame.
+    """Rotation from the hand's frame to a robot's.
 
     Args:
         side: of the human hand, 'right' or 'left'.
-        fingers: axis of the robot's root along which its straight fingers point: 'x', '-x', 'y', …
+        fingers: axis of the robot's frame along which its straight fingers point: 'x', '-x', 'y', …
         palm: axis that the robot's palm faces.
 
     Returns:

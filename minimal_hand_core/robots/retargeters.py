@@ -11,6 +11,9 @@ Vector retargeting: Qin et al., AnyTeleop (RSS 2023); `vector` solves it with a 
 
 from __future__ import annotations
 
+import math
+import tempfile
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +21,7 @@ import numpy as np
 from minimal_hand_core.robots.config import LinkVectors, RetargetConfig
 from minimal_hand_core.robots.kinematics import Kinematics
 from minimal_hand_core.robots.observation import HandObservation, hand_to_robot
+from minimal_hand_core.robots.urdf import to_urdf
 
 MAX_STEPS = 20
 SMALL_GAIN = 1e-3
@@ -32,7 +36,7 @@ class Retargeter(Protocol):
     """Positions of a robot's joints for a hand."""
 
     def retarget(self, hand: HandObservation) -> np.ndarray:
-        """(N,) float64, robot.actuated's order; limits and speeds are the guard's concern."""
+        """(N,) float64, order of config.robot.names; limits and speeds are the guard's concern."""
         ...
 
     def reset(self) -> None:
@@ -55,18 +59,18 @@ class DirectRetargeter:
     """Each joint follows angles of the hand, or the distance of two keypoints."""
 
     def __init__(self, config: RetargetConfig) -> None:
-        self._maps = config.direct
+        self._maps = [(config.robot.names.index(item.joint), item) for item in config.direct]
         self._rest = config.rest
 
     def retarget(self, hand: HandObservation) -> np.ndarray:
         positions = self._rest.copy()
-        for item in self._maps:
+        for joint, item in self._maps:
             if item.keypoints is None:
                 value = sum(weight * hand.angles[angle] for angle, weight in item.angles)
             else:
                 a, b = item.keypoints
                 value = float(np.linalg.norm(hand.keypoints[a] - hand.keypoints[b]))
-            positions[item.joint] = min(max(item.scale * value + item.offset, item.low), item.high)
+            positions[joint] = min(max(item.scale * value + item.offset, item.low), item.high)
         return positions
 
     def reset(self) -> None:
@@ -79,6 +83,9 @@ class VectorRetargeter:
     def __init__(self, config: RetargetConfig) -> None:
         assert config.vectors is not None
         self._vectors = config.vectors
+        self._starts, self._ends = np.array(
+            [[config.robot.links.index(a) for a in pair] for pair in self._vectors.links]
+        ).T
         self._kinematics = Kinematics(config.robot)
         self._lower, self._upper = config.robot.lower, config.robot.upper
         self._rest = config.rest
@@ -118,7 +125,7 @@ class VectorRetargeter:
         """Cost at positions, its gradient (N,) and the Gauss–Newton approximation of its second derivatives (N, N)."""
         vectors, huber = self._vectors, self._vectors.huber
         frames = self._kinematics.link_frames(positions)
-        starts, ends = vectors.links.T
+        starts, ends = self._starts, self._ends
         miss = frames[ends, :3, 3] - frames[starts, :3, 3] - target
         slope = self._kinematics.jacobian(frames, ends) - self._kinematics.jacobian(frames, starts)
         length = np.linalg.norm(miss, axis=1)
@@ -139,7 +146,7 @@ class DexRetargeter:
         assert config.vectors is not None
         robot = config.robot
         for joint in robot.joints:
-            if joint.kind == 'continuous':
+            if not math.isfinite(joint.upper):
                 raise RetargetError(f"method 'dex' cannot move continuous joint {joint.name!r}; use method 'vector'")
         try:
             from dex_retargeting.retargeting_config import RetargetingConfig
@@ -150,10 +157,9 @@ class DexRetargeter:
             ) from None
         self._vectors = config.vectors
         self._by_place = config.dex_type == 'position'
-        starts, ends = ([robot.links[i] for i in column] for column in self._vectors.links.T)
+        starts, ends = (list(column) for column in zip(*self._vectors.links))
         common = {
             'type': config.dex_type,
-            'urdf_path': str(config.urdf.resolve()),
             'target_joint_names': list(robot.names),
             'huber_delta': self._vectors.huber,
             # Smoothing is the tracker's, and speed the guard's concern.
@@ -168,7 +174,11 @@ class DexRetargeter:
                 'target_link_human_indices': self._vectors.keypoints.T,
                 'scaling_factor': 1.0,
             }
-        self._engine = RetargetingConfig(**common, **specific).build()
+        with tempfile.TemporaryDirectory() as folder:
+            # Not the user's file: of that only a part may be commanded.
+            urdf = Path(folder) / 'robot.urdf'
+            urdf.write_text(to_urdf(robot))
+            self._engine = RetargetingConfig(urdf_path=str(urdf), **common, **specific).build()
         theirs = list(self._engine.joint_names)
         self._order = [theirs.index(name) for name in robot.names]
 
@@ -181,13 +191,13 @@ class DexRetargeter:
 
 
 def target_vectors(vectors: LinkVectors, hand: HandObservation) -> np.ndarray:
-    """(K, 3) metres: the hand's vectors as the robot should have them, in the robot's root frame."""
+    """(K, 3) metres: the hand's vectors as the robot should have them, in the base's frame."""
     starts, ends = vectors.keypoints.T
     turn = hand_to_robot(hand.side, vectors.fingers, vectors.palm)
     return np.asarray((hand.keypoints[ends] - hand.keypoints[starts]) @ turn.T * vectors.scales[:, None])
 
 
 def target_places(vectors: LinkVectors, hand: HandObservation) -> np.ndarray:
-    """(K, 3) metres: where the hand's far keypoints lie seen from its wrist, in the robot's root frame."""
+    """(K, 3) metres: where the hand's far keypoints lie seen from its wrist, in the base's frame."""
     turn = hand_to_robot(hand.side, vectors.fingers, vectors.palm)
     return np.asarray(hand.keypoints[vectors.keypoints[:, 1]] @ turn.T * vectors.scales[:, None])

@@ -96,6 +96,11 @@ class Robot:
                     found[i] = min(found[i], own) if found[i] else own
         return np.array(found)
 
+    @cached_property
+    def endless(self) -> np.ndarray:
+        """(N,) bool, which actuated joints stand the same after a whole turn: continuous, and none follows them."""
+        return np.array([joint.kind == 'continuous' and not self._followers(joint) for joint in self.actuated], bool)
+
     def index_of(self, joint: str, where: str) -> int:
         """Place of an actuated joint in positions.
 

@@ -4,6 +4,7 @@ Convention:
     * `now` is seconds of a clock that never runs backwards (time.monotonic): speeds and time-outs go by it. Stamps of
       pictures only tell old targets from new ones.
     * Nothing moves unless the guard is enabled and, where there is a dead-man's switch, that was pressed lately.
+    * A joint that may turn for ever counts its turns from where it is when a motion begins: it does not wind back.
     * Whatever comes in, two commands never differ by more than speed · time, and none is beyond a limit.
 """
 
@@ -41,8 +42,9 @@ class SafetySettings:
     """Times in seconds.
 
     Attributes:
-        deadman_timeout: how long one press of the dead-man's switch lasts; 0: none is needed.
-        loss_timeout: without a new target for so long, the last command is held.
+        deadman_timeout: how long one press of the dead-man's switch lasts; 0: until it is let go, and at first none is
+            needed.
+        loss_timeout: without a new target for so long, the last command is held; above 0.
         rest_after: without a new target for so long, the robot goes to its rest pose; 0: never.
         max_age: targets of older pictures are dropped; 0: none are.
         speed_scale: share of the joints' speeds that is used, above 0, at most 1.
@@ -63,6 +65,8 @@ class SafetySettings:
         for name in ('deadman_timeout', 'loss_timeout', 'rest_after', 'max_age'):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f'{name} is {getattr(self, name)}; give seconds, 0 or more')
+        if not self.loss_timeout > 0:
+            raise ValueError('loss_timeout is 0, so that nothing would ever be followed; give seconds, above 0')
         if not 0 < self.speed_scale <= 1:
             raise ValueError(f'speed_scale is {self.speed_scale}; give a share above 0, at most 1')
         if not (math.isfinite(self.max_step) and self.max_step > 0):
@@ -108,10 +112,12 @@ class CommandGuard:
         self._stamp = -math.inf
         self._target_at = -math.inf
         self._pressed_at = -math.inf
+        self._released = False
         self._enabled = False
         self._lost = False
         self._moving = False
         self._latest = -math.inf
+        self._turns: np.ndarray | None = None
         self.dropped: Counter[str] = Counter()
         """How many targets were dropped, by reason."""
 
@@ -147,17 +153,19 @@ class CommandGuard:
     def enable(self, on: bool, now: float) -> None:
         """Allow motion, which counts as pressing the dead-man's switch too, or forbid it."""
         self._enabled = on
-        self._pressed_at = now if on else -math.inf
-        if not on:
-            self._stop()
+        if on:
+            self.press(now)
+        else:
+            self.release()
 
     def press(self, now: float) -> None:
         """The dead-man's switch is being held."""
         self._pressed_at = now
+        self._released = False
 
     def release(self) -> None:
-        """The dead-man's switch was let go: motion ends now, not after the time-out."""
-        self._pressed_at = -math.inf
+        """The dead-man's switch was let go: motion ends now, not after the time-out, until it is pressed again."""
+        self._released = True
         self._stop()
 
     def lose(self) -> None:
@@ -193,17 +201,25 @@ class CommandGuard:
         if not self._enabled:
             self._stop()
             return Command(GuardState.DISABLED, None)
-        if self.settings.deadman_timeout and not 0 <= now - self._pressed_at <= self.settings.deadman_timeout:
+        timeout = self.settings.deadman_timeout
+        if self._released or (timeout and not 0 <= now - self._pressed_at <= timeout):
             self._stop()
             return Command(GuardState.RELEASED, None)
         if self._target is None:
             return Command(GuardState.WAITING, None)
         silent = now - self._target_at
         if not self._lost and 0 <= silent <= self.settings.loss_timeout:
-            return Command(GuardState.FOLLOWING, self._towards(self._target, now))
+            return Command(GuardState.FOLLOWING, self._towards(self._unwound(self._target), now))
         if self.settings.rest_after and silent > self.settings.rest_after:
-            return Command(GuardState.RESTING, self._towards(self._rest, now))
+            self._turns = None  # rest is the nearest one, too
+            return Command(GuardState.RESTING, self._towards(self._unwound(self._rest), now))
         return Command(GuardState.HOLDING, self._towards(self._position, now))
+
+    def _unwound(self, goal: np.ndarray) -> np.ndarray:
+        """The goal, so many whole turns on as the endless joints were when this motion began."""
+        if self._turns is None:
+            self._turns = np.where(self._robot.endless, np.round((self._position - goal) / (2 * math.pi)), 0.0)
+        return np.asarray(goal + 2 * math.pi * self._turns)
 
     def _towards(self, goal: np.ndarray, now: float) -> np.ndarray:
         passed = max(now - self._latest, 0.0) if self._moving else 0.0
@@ -217,6 +233,7 @@ class CommandGuard:
         """Motion ends, and the target is forgotten: what was wished for before is not carried out later."""
         self._moving = False
         self._target = None
+        self._turns = None
 
     def _refuse(self, values: np.ndarray, stamp: float, age: float) -> str | None:
         if not np.isfinite(values).all() or not math.isfinite(stamp):

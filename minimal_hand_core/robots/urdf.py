@@ -1,4 +1,4 @@
-"""Reading a URDF: links, joints and limits, checked, in the order root to tips.
+"""Reading a URDF: links, joints and limits, checked, in the order root to tips; and writing what was read.
 
 Format: the URDF specification of ROS (wiki.ros.org/urdf/XML); what moves a link is read, what it looks like is not.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from minimal_hand_core.robots.robot import KINDS, MOVING, Joint, Mimic, Robot, UrdfError, did_you_mean
 
@@ -63,6 +65,32 @@ def parse_urdf(text: str) -> Robot:
     robot = Robot(root.get('name', ''), (root_link, *(joint.child for joint in ordered)), tuple(ordered))
     _check_room(robot)
     return robot
+
+
+def to_urdf(robot: Robot) -> str:
+    """A robot as URDF text, which `parse_urdf` reads back to rounding; without looks and masses, efforts 0."""
+    root = ElementTree.Element('robot', name=robot.name)
+    for link in robot.links:
+        ElementTree.SubElement(root, 'link', name=link)
+    for joint in robot.joints:
+        tag = ElementTree.SubElement(root, 'joint', name=joint.name, type=joint.kind)
+        ElementTree.SubElement(tag, 'parent', link=joint.parent)
+        ElementTree.SubElement(tag, 'child', link=joint.child)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of a pitch of 90°, where one of the other two angles is free
+            turn = Rotation.from_matrix(joint.origin[:3, :3]).as_euler('xyz')
+        ElementTree.SubElement(tag, 'origin', xyz=_text(joint.origin[:3, 3]), rpy=_text(turn))
+        if joint.kind == 'fixed':
+            continue
+        ElementTree.SubElement(tag, 'axis', xyz=_text(joint.axis))
+        limit = {'effort': '0', 'velocity': repr(float(joint.velocity))}
+        if joint.kind != 'continuous':
+            limit |= {'lower': repr(float(joint.lower)), 'upper': repr(float(joint.upper))}
+        ElementTree.SubElement(tag, 'limit', limit)
+        if joint.mimic:
+            factors = {'multiplier': repr(joint.mimic.multiplier), 'offset': repr(joint.mimic.offset)}
+            ElementTree.SubElement(tag, 'mimic', {'joint': joint.mimic.joint, **factors})
+    return ElementTree.tostring(root, encoding='unicode')
 
 
 def _joint(tag: ElementTree.Element, links: set[str]) -> Joint:
@@ -200,3 +228,7 @@ def _numbers(text: str, count: int, where: str) -> np.ndarray:
     if values.shape != (count,) or not np.isfinite(values).all():
         raise UrdfError(f'{where}: expected {count} finite number{"s" if count > 1 else ""}, found {text!r}')
     return values
+
+
+def _text(values: np.ndarray) -> str:
+    return ' '.join(repr(float(value)) for value in values)

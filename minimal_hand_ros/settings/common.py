@@ -36,15 +36,15 @@ def load_threads(load: ParameterLoader) -> int:
     return load.integer('threads', 1, 1, 64, 'processor threads for network and hand model')
 
 
-def load_hand_length(load: ParameterLoader) -> float:
-    """Parameter hand_length, metres."""
+def load_hand_length(load: ParameterLoader, more: str = 'calibrate sets it') -> float:
+    """Parameter hand_length, metres; `more` ends its description."""
     low, high = HAND_LENGTH_RANGE
     value = load.number(
         'hand_length',
         0.0,
         0.0,
         high,
-        "metres from the wrist to the middle finger's base; 0: that of the hand model (calibrate sets it)",
+        f"metres from the wrist to the middle finger's base; 0: that of the hand model ({more})",
     )
     if 0 < value < low:
         raise ParameterError(f"parameter 'hand_length' is {value}: give metres, {low} to {high}, or 0 for the model's")

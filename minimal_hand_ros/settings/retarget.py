@@ -43,8 +43,8 @@ def load_retarget_settings(load: ParameterLoader) -> RetargetSettings:
     """The parameters of retarget."""
     default = SafetySettings()
 
-    def seconds(name: str, description: str) -> float:
-        return load.number(name, getattr(default, name), 0.0, 3600.0, description, live=True)
+    def seconds(name: str, description: str, least: float = 0.0) -> float:
+        return load.number(name, getattr(default, name), least, 3600.0, description, live=True)
 
     return RetargetSettings(
         config=load.text('config', '', 'path of the retargeting file, see config/retarget/'),
@@ -53,15 +53,15 @@ def load_retarget_settings(load: ParameterLoader) -> RetargetSettings:
         input=load.choice('input', 'pose', INPUTS, 'follow hand/pose or hand/joint_states'),
         side=load_side(load),
         model=load_model(load),
-        hand_length=load_hand_length(load),
+        hand_length=load_hand_length(load, 'counts with input joint_states alone; calibrate does not set it'),
         rate=load.number('rate', 50.0, 1.0, 1000.0, 'commands per second'),
         feedback=load.flag('feedback', False, 'start where robot/joint_states says that the robot is'),
         min_score=load.number('min_score', 0.0, 0.0, 1.0, 'hands with a lower score are not followed', live=True),
         safety=SafetySettings(
             deadman_timeout=seconds(
-                'deadman_timeout', "seconds that one press of the dead-man's switch lasts; 0: none"
+                'deadman_timeout', "seconds that one press of the dead-man's switch lasts; 0: until it is let go"
             ),
-            loss_timeout=seconds('loss_timeout', 'seconds without a hand until the last command is held'),
+            loss_timeout=seconds('loss_timeout', 'seconds without a hand until the last command is held', 0.01),
             rest_after=seconds('rest_after', 'seconds without a hand until the robot goes to its rest pose; 0: never'),
             max_age=seconds('max_age', 'seconds; hands in older pictures are not followed; 0: any'),
             speed_scale=load.number(

@@ -58,9 +58,8 @@ def movement(rng: np.random.Generator, frames: int) -> np.ndarray:
 
 def robot_vectors(config: RetargetConfig, positions: np.ndarray) -> np.ndarray:
     assert config.vectors is not None
-    frames = Kinematics(config.robot).link_frames(positions)
-    starts, ends = config.vectors.links.T
-    return frames[ends, :3, 3] - frames[starts, :3, 3]
+    at = dict(zip(config.robot.links, Kinematics(config.robot).link_frames(positions)[:, :3, 3]))
+    return np.array([at[end] - at[start] for start, end in config.vectors.links])
 
 
 def with_pinch(right: AnglesToObservation, distance: float) -> HandObservation:
@@ -99,12 +98,12 @@ def test_direct_joints_follow_their_angles(right: AnglesToObservation, rng: np.r
 def reachable_hand(config: RetargetConfig, right: AnglesToObservation, positions: np.ndarray) -> HandObservation:
     """A hand whose vectors are exactly those of the robot at these positions."""
     vectors = config.vectors
-    frames = Kinematics(config.robot).link_frames(positions)
+    wanted = robot_vectors(config, positions)
     turn = hand_to_robot('right', vectors.fingers, vectors.palm)
     keypoints = right(0.0, REST).keypoints.copy()
-    for (start, end), pair, scale in zip(vectors.links, vectors.keypoints, vectors.scales):
+    for vector, pair, scale in zip(wanted, vectors.keypoints, vectors.scales):
         if pair[0] == 0:
-            keypoints[pair[1]] = (frames[end, :3, 3] - frames[start, :3, 3]) @ turn / scale
+            keypoints[pair[1]] = vector @ turn / scale
     return replace(right(0.0, REST), keypoints=keypoints)
 
 
@@ -402,3 +401,125 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv('HOME', str(tmp_path))
     with pytest.raises(RetargetConfigError, match=f'{tmp_path}/none.yaml cannot be read'):
         read_retarget_config('~/none.yaml')
+
+
+def arm_with(hand: str, mount: str = 'rpy="0.3 -0.7 1.1" xyz="0.05 0 0.1"') -> str:
+    """A robot: rail and five joints of an arm, one of them endless, one that another follows, then one of our hands."""
+    kinds = ('prismatic', 'continuous', 'revolute', 'revolute', 'revolute', 'revolute')
+    text = '<robot name="arm"><link name="floor"/>'
+    for i, kind in enumerate(kinds):
+        parent = 'floor' if i == 0 else f'arm_{i - 1}'
+        follows = '<mimic joint="arm_joint_4" multiplier="-1"/>' if i == 5 else ''
+        text += (
+            f'<link name="arm_{i}"/><joint name="arm_joint_{i}" type="{kind}"><parent link="{parent}"/>'
+            f'<child link="arm_{i}"/><origin xyz="0 0 0.2"/><axis xyz="{i % 2} {(i + 1) % 2} 0"/>'
+            f'<limit lower="-1" upper="1" effort="1" velocity="1"/>{follows}</joint>'
+        )
+    robot = (ROOT / 'urdf' / hand).read_text().partition('<robot name=')[2].partition('>')[2]
+    root = 'palm' if 'four' in hand else 'base'
+    flange = f'<joint name="mount" type="fixed"><parent link="arm_5"/><child link="{root}"/><origin {mount}/></joint>'
+    return text + flange + robot
+
+
+@pytest.fixture
+def on_arm(tmp_path: Path) -> Path:
+    urdf = tmp_path / 'arm.urdf'
+    urdf.write_text(arm_with('four_finger_hand.urdf'))
+    return urdf
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_hand_on_an_arm_is_driven_as_without_and_the_arm_is_not(
+    method: str, on_arm: Path, right: AnglesToObservation, rng: np.random.Generator
+) -> None:
+    if method == 'dex':
+        pytest.importorskip('dex_retargeting')
+    alone = read_retarget_config(FOUR_FINGERS, method=method)
+    mounted = read_retarget_config(FOUR_FINGERS, method=method, urdf=on_arm)
+    assert mounted.robot.names == alone.robot.names and not any('arm' in name for name in mounted.robot.names)
+    for field in ('rest', 'max_speed'):
+        np.testing.assert_array_equal(getattr(mounted, field), getattr(alone, field))
+    engines = [create_retargeter(config) for config in (alone, mounted)]
+    for angles in movement(rng, 5):
+        one, other = (engine.retarget(right(0.0, angles)) for engine in engines)
+        np.testing.assert_allclose(other, one, atol=1e-9 if method != 'dex' else 1e-4)
+
+
+def test_a_part_that_stands_still_stands_at_its_rest(on_arm: Path, tmp_path: Path) -> None:
+    tree = yaml.safe_load(FOUR_FINGERS.read_text())
+    tree |= {'joints': ['index_joint_0', 'index_joint_1', 'index_joint_2', 'index_joint_3']}
+    tree['rest'] = {'thumb_joint_0': 0.8, 'thumb_joint_2': 0.4}
+    part = read_retarget_config(written(tmp_path, tree), urdf=on_arm)
+    assert part.robot.names == tuple(tree['joints']) and part.robot.links[0] == 'palm'
+    whole = read_retarget_config(written(tmp_path, {**tree, 'joints': None}))
+    found, expected = (
+        dict(zip(config.robot.links, Kinematics(config.robot).link_frames(config.rest))) for config in (part, whole)
+    )
+    assert set(found) == set(expected)
+    for link, frame in expected.items():
+        np.testing.assert_allclose(found[link], frame, atol=1e-12, err_msg=link)
+
+
+def test_the_arm_may_be_commanded_on_request(on_arm: Path, tmp_path: Path, right: AnglesToObservation) -> None:
+    tree = yaml.safe_load(FOUR_FINGERS.read_text())
+    tree['vectors']['base'] = 'arm_1'
+    config = read_retarget_config(written(tmp_path, tree), urdf=on_arm)
+    assert config.robot.names[:3] == ('arm_joint_2', 'arm_joint_3', 'arm_joint_4'), 'the fifth follows the fourth'
+    assert np.isfinite(create_retargeter(config).retarget(right(0.0, FIST))).all()
+    tree = yaml.safe_load(FOUR_FINGERS.read_text()) | {'method': 'direct', 'joints': ['arm_joint_1', 'index_joint_1']}
+    tree['direct'] = {'index_joint_1': {'angle': 'index_mcp_flexion'}}
+    config = read_retarget_config(written(tmp_path, tree), urdf=on_arm)
+    assert config.robot.names == ('arm_joint_1', 'index_joint_1')
+    assert create_retargeter(config).retarget(right(0.0, FIST)) == pytest.approx([0.0, 1.2])
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'said'),
+    [
+        ('joints', [], r"'joints' is \[\]; give a list of joints, or leave it out"),
+        ('joints', 'index_joint_0', "'joints' is 'index_joint_0'; give a list"),
+        ('joints', [3], "'joints' is 3; give a name"),
+        ('joints', ['index_joint'], "joints: robot 'arm' has no joint 'index_joint'; did you mean 'index_joint_"),
+        ('joints', ['arm_joint_5'], "joint 'arm_joint_5' of robot 'arm' follows 'arm_joint_4'; command that one"),
+        ('joints', ['arm_joint_1'], "'joints': 'arm_joint_1' does not hang on 'palm', in whose frame"),
+        ('vectors.base', 'plam', "vectors.base: robot 'arm' has no link 'plam'; did you mean 'palm'"),
+        ('vectors.base', 'index_link_0', "'vectors.base' is 'index_link_0', which does not carry 'palm'"),
+        (
+            'vectors.links',
+            [{'from': 'palm', 'to': 'palm', 'hand': ['wrist', 'thumb_tip']}],
+            "'vectors.links': no commanded joint moves any of these links against another",
+        ),
+    ],
+)
+def test_parts_that_cannot_be_are_told(path: str, value: object, said: str, on_arm: Path, tmp_path: Path) -> None:
+    tree = changed(yaml.safe_load(FOUR_FINGERS.read_text()), path, value)
+    with pytest.raises(RetargetConfigError, match=said):
+        read_retarget_config(written(tmp_path, tree), urdf=on_arm)
+
+
+def test_a_joint_that_follows_something_must_be_commanded(tmp_path: Path) -> None:
+    tree = yaml.safe_load(FOUR_FINGERS.read_text()) | {'method': 'direct', 'joints': ['index_joint_0']}
+    with pytest.raises(RetargetConfigError, match="'direct.index_joint_1' follows something, but 'joints' does not"):
+        read_retarget_config(written(tmp_path, tree))
+
+
+def test_a_joint_that_is_not_commanded_needs_no_speed(on_arm: Path, tmp_path: Path) -> None:
+    on_arm.write_text(on_arm.read_text().replace('effort="1" velocity="1"', 'effort="1"'))
+    tree = yaml.safe_load(FOUR_FINGERS.read_text())
+    del tree['max_speed']
+    assert (read_retarget_config(written(tmp_path, tree), urdf=on_arm).max_speed == 6.0).all()
+    tree['vectors']['base'] = 'floor'
+    with pytest.raises(RetargetConfigError, match="gives joint 'arm_joint_0' no velocity limit; add 'max_speed'"):
+        read_retarget_config(written(tmp_path, tree), urdf=on_arm)
+
+
+def test_limits_of_followers_elsewhere_still_hold(tmp_path: Path) -> None:
+    urdf = tmp_path / 'arm.urdf'
+    text = arm_with('four_finger_hand.urdf').replace('<mimic joint="arm_joint_4" multiplier="-1"/>', '')
+    follower = '<mimic joint="index_joint_1" multiplier="2" offset="0.2"/>'
+    urdf.write_text(text.replace('</joint><joint name="mount"', f'{follower}</joint><joint name="mount"'))
+    robot = read_retarget_config(FOUR_FINGERS, urdf=urdf).robot
+    i = robot.names.index('index_joint_1')
+    assert (robot.lower[i], robot.upper[i]) == pytest.approx((-0.2, 0.4)), 'twice that and 0.2 are within ∓1'
+    assert robot.velocity[i] == 0.5
+    assert robot.links[0] == 'palm'

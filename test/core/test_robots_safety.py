@@ -136,16 +136,29 @@ def test_a_robot_that_is_being_commanded_is_not_set_elsewhere() -> None:
     np.testing.assert_array_equal(made.position, command.positions)
 
 
+@pytest.mark.parametrize('deadman', [0.0, 0.5])
+def test_letting_the_switch_go_stops_until_it_is_pressed_or_enabled_again(deadman: float) -> None:
+    made = enabled(deadman_timeout=deadman)
+    assert run(made, 0, 0.1, FAR)[-1].state is GuardState.FOLLOWING
+    made.release()
+    assert {(c.state, c.positions is None) for c in run(made, 0.11, 0.3, FAR)} == {(GuardState.RELEASED, True)}
+    made.press(0.31)
+    assert run(made, 0.31, 0.4, FAR)[-1].state is GuardState.FOLLOWING
+    made.release()
+    made.enable(True, 0.41)
+    assert run(made, 0.41, 0.5, FAR)[-1].state is GuardState.FOLLOWING
+
+
 def test_speed_is_exactly_the_limit_and_ends_at_the_limit() -> None:
     commands = [c.positions for c in run(enabled(), 0, 2, FAR)]
     steps = np.diff(commands, axis=0)
     np.testing.assert_allclose(steps[1:10, 0], SPEED[0] * 0.02)
     np.testing.assert_array_equal(commands[-1][:2], UPPER[:2])
-    assert commands[-1][2] == pytest.approx(9.0)
+    assert commands[-1][2] == pytest.approx(9.0 - 2 * math.pi), 'a wheel counts turns from where it is'
 
 
 def test_a_long_pause_is_no_reason_to_leap() -> None:
-    made = enabled(loss_timeout=0.0)
+    made = enabled()
     run(made, 0, 0.01, FAR)
     made.offer(FAR, 100.0, 0.0, 100.0)
     moved = made.command(100.0).positions - REST
@@ -259,9 +272,20 @@ def test_targets_of_the_wrong_size_are_a_mistake() -> None:
         ('max_age', math.nan, 'max_age is nan'),
         ('speed_scale', 0.0, 'speed_scale is 0.0; give a share above 0, at most 1'),
         ('speed_scale', 1.5, 'speed_scale is 1.5'),
+        ('loss_timeout', 0.0, 'loss_timeout is 0, so that nothing would ever be followed; give seconds, above 0'),
         ('max_step', 0.0, 'max_step is 0.0; give seconds, above 0'),
     ],
 )
 def test_settings_that_cannot_be(name: str, value: float, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         SafetySettings(**{name: value})
+
+
+def test_a_wheel_does_not_wind_back() -> None:
+    made = enabled()
+    made.start_at(np.array([0.5, 0.04, 7.0]))
+    wanted = np.array([0.5, 0.04, 0.7])  # 7 is 0.017 rad past this, a whole turn on
+    for now, target in ((0.0, 0.7), (2.0, 4.2), (4.0, 0.7)):
+        wanted[2] = target
+        last = run(made, now, now + 2.0, wanted)[-1].positions
+        assert last[2] == pytest.approx(target + 2 * math.pi), 'also where a target is more than half a turn away later'

@@ -372,6 +372,7 @@ def test_bad_hands_are_dropped_and_named(run_here: Callable, peer) -> None:
     robot.pinch(0.0, header=Header())
     robot.wait_for_drop('too old')
     robot.pinch(0.0, side='left')
+    robot.wait_for_drop("the hand is the left one, and parameter 'side' is 'right'")
     robot.pinch(0.0, score=0.9)
     robot.wait_for_position(lambda position: position == 0.0)
     robot.states.clear()
@@ -389,6 +390,7 @@ def test_settings_that_cannot_be_end_the_start(fail_to_start: Callable[..., str]
     assert "method 'vector' needs 'vectors', which is missing" in said(config=GRIPPER, method='vector')
     assert "'method' is 'magic': give one of" in said(config=GRIPPER, method='magic')
     assert "'speed_scale'" in said(config=GRIPPER, speed_scale=2.0)
+    assert "'loss_timeout' is 0.0" in said(config=GRIPPER, loss_timeout=0.0)
 
 
 def test_joints_are_found_by_name() -> None:
