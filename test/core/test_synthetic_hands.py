@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands
+from minimal_hand_core.data.synthetic import CENTRED, Backgrounds, SceneVariation, SyntheticHands, cli
 from minimal_hand_core.data.synthetic.backgrounds import shrink
 from minimal_hand_core.data.synthetic.chance import around, between
 from minimal_hand_core.data.synthetic.cli import main
@@ -282,6 +282,28 @@ def test_make_synthetic_writes_what_it_promises(tmp_path, capsys) -> None:
     assert 'not empty' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('done', [0, 2])
+def test_an_interruption_keeps_what_was_made(tmp_path, capsys, monkeypatch, done: int) -> None:
+    real, calls = cli._write, []
+
+    def interrupted(path, image) -> None:
+        calls.append(path)
+        if len(calls) > done:
+            raise KeyboardInterrupt
+        real(path, image)
+
+    monkeypatch.setattr(cli, '_write', interrupted)
+    folder = tmp_path / 'hands'
+    assert main([str(folder), '-n', '5', '--size', '64']) == 130
+    said = capsys.readouterr().err.replace('\n', ' ')
+    if not done:
+        assert 'interrupted before the first picture' in said
+        return
+    assert 'interrupted; 2 of 5 pictures' in said
+    assert np.load(folder / 'labels.npz')['keypoints_m'].shape == (2, 21, 3)
+    assert len(json.loads((folder / 'labels.json').read_text())['samples']) == 2
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
@@ -289,6 +311,8 @@ def test_make_synthetic_writes_what_it_promises(tmp_path, capsys) -> None:
         (['--format', 'gif'], 'gif'),
         (['--backgrounds', '/nonexistent'], 'no folder'),
         (['--seed', '-1'], 'seed'),
+        (['--split', 'bogus'], "--split: 'bogus' is of --backgrounds, which is not given"),
+        (['--split', 'bogus', '--backgrounds', '.'], "split: unknown 'bogus', choose one of all, train, test"),
     ],
 )
 def test_make_synthetic_names_what_is_wrong(tmp_path, capsys, arguments: list, words: str) -> None:

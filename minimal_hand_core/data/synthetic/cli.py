@@ -36,26 +36,31 @@ The folder then holds
   labels.json            how it was made, and per picture: file, family of the pose, keypoints_px
 
 The same arguments and version give the same pictures; another kind of processor may round a pixel differently.
+After Ctrl-C the folder holds what was made until then, with its labels.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code (0 done, 2 unusable arguments)."""
+    """Run the command; returns the exit code (0 done, 2 unusable arguments, 130 after Ctrl-C)."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
+
+    def say(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
     try:
         _check(options)
-        seconds = _make(options, console)
+        count, seconds = _make(options, console)
     except (ValueError, OSError) as error:
-        console.print(f'make_synthetic: {error}', style='red', markup=False, highlight=False, soft_wrap=True)
+        say(f'make_synthetic: {error}', 'red')
         return 2
-    rate = options.count / max(seconds, 1e-9)
-    console.print(
-        f'{options.count} pictures in {options.output} ({rate:.0f} per second)',
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    except KeyboardInterrupt:
+        say('make_synthetic: interrupted before the first picture')
+        return 130
+    if count < options.count:
+        say(f'make_synthetic: interrupted; {count} of {options.count} pictures in {options.output}, with their labels')
+        return 130
+    say(f'{count} pictures in {options.output} ({count / max(seconds, 1e-9):.0f} per second)')
     return 0
 
 
@@ -71,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--seed', type=int, default=0, help='another seed, other hands (default %(default)s)')
     parser.add_argument('--size', type=int, default=128, help='side of the pictures, pixels (default %(default)s)')
     parser.add_argument('--backgrounds', type=Path, help='folder of .jpg or .png photos without hands')
-    parser.add_argument('--split', default='all', help='which backgrounds: all, train (9/10) or test (1/10)')
+    parser.add_argument('--split', help='which of --backgrounds: all (default), train (9/10) or test (1/10)')
     parser.add_argument('--format', default='jpg', help='jpg or png (default %(default)s)')
     parser.add_argument('--centred', action='store_true', help='crop exactly on the hand, as test sets want')
     parser.add_argument('--masks', action='store_true', help='write masks as well')
@@ -83,19 +88,27 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f'--count: expected 1 or more, found {options.count}')
     if options.format not in FORMATS:
         raise ValueError(f'--format: unknown {options.format!r}, choose one of {", ".join(FORMATS)}')
+    if options.split is not None and options.backgrounds is None:
+        raise ValueError(f'--split: {options.split!r} is of --backgrounds, which is not given; give both or neither')
     if options.output.exists() and not options.output.is_dir():
         raise ValueError(f'output: {options.output} is a file; name a new folder')
     if options.output.is_dir() and any(options.output.iterdir()):
         raise ValueError(f'output: {options.output} is not empty; name a new folder or empty it')
 
 
-def _make(options: argparse.Namespace, console: Console) -> float:
+def _make(options: argparse.Namespace, console: Console) -> tuple[int, float]:
+    """How many pictures were made, all unless interrupted, and seconds.
+
+    Raises:
+        KeyboardInterrupt: interrupted before there was one.
+    """
     # Imported late: --help and wrong arguments should not wait for compiled kernels.
     from minimal_hand_core.data.synthetic.backgrounds import Backgrounds
     from minimal_hand_core.data.synthetic.scenes import CENTRED, SyntheticHands
     from minimal_hand_core.threads import limit_threads
 
-    photos = Backgrounds(options.backgrounds, options.split) if options.backgrounds else None
+    split = options.split or 'all'
+    photos = Backgrounds(options.backgrounds, split) if options.backgrounds else None
     variation = CENTRED if options.centred else None
     hands = SyntheticHands(options.seed, photos, options.size, options.count, variation)
     # One hand at a time is too little work to share out; idle threads that spin would cost more than they do.
@@ -105,27 +118,37 @@ def _make(options: argparse.Namespace, console: Console) -> float:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn('rendering'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    labels: dict[str, list[np.ndarray]] = {name: [] for name in LABELS}
-    records = []
+    made: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
     start = time.perf_counter()
     with Progress(*columns, console=console, transient=True) as progress:
-        for i in progress.track(range(options.count)):
-            sample = hands[i]
-            records.append(_write_pictures(options, sample, f'{i:07d}'))
-            for name in LABELS:
-                labels[name].append(np.asarray(getattr(sample, name)))
+        try:
+            for i in progress.track(range(options.count)):
+                sample = hands[i]
+                record = _write_pictures(options, sample, f'{i:07d}')
+                made.append((record, {name: np.asarray(getattr(sample, name)) for name in LABELS}))
+        except KeyboardInterrupt:
+            if not made:
+                raise
     seconds = time.perf_counter() - start
-    np.savez_compressed(options.output / 'labels.npz', **{name: np.stack(rows) for name, rows in labels.items()})  # type: ignore[arg-type]
-    made = {
+    _write_labels(options, split, made)
+    return len(made), seconds
+
+
+def _write_labels(
+    options: argparse.Namespace, split: str, made: list[tuple[dict[str, Any], dict[str, np.ndarray]]]
+) -> None:
+    labels = {name: np.stack([rows[name] for _, rows in made]) for name in LABELS}
+    np.savez_compressed(options.output / 'labels.npz', **labels)  # type: ignore[arg-type]
+    how = {
         'seed': options.seed,
         'size': options.size,
         'centred': options.centred,
         'side': 'right',
-        'split': options.split,
+        'backgrounds': str(options.backgrounds) if options.backgrounds else None,
+        'split': split if options.backgrounds else None,
     }
-    made['backgrounds'] = str(options.backgrounds) if options.backgrounds else None
-    (options.output / 'labels.json').write_text(json.dumps({'made_with': made, 'samples': records}) + '\n')
-    return seconds
+    samples = [record for record, _ in made]
+    (options.output / 'labels.json').write_text(json.dumps({'made_with': how, 'samples': samples}) + '\n')
 
 
 def _write_pictures(options: argparse.Namespace, sample: SyntheticSample, name: str) -> dict[str, Any]:
