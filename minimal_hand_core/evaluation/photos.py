@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from minimal_hand_core.data.datasets.real_hands import SPLITS, RealHands
+from minimal_hand_core.data.datasets.real_hands import SPLITS, EmptySplitError, RealHands
 from minimal_hand_core.data.decoding import load_picture
 from minimal_hand_core.detnet.checkpoint import load_detnet
 from minimal_hand_core.drawing import contact_sheet, draw_skeleton, draw_text
@@ -36,6 +36,10 @@ LABEL_COLOR_BGR = (255, 255, 255)
 EPILOG = """examples:
   evaluate_photos ~/data/photos
   evaluate_photos photos/ --split all --weights runs/small/detnet.safetensors --output report/
+
+labels.json is a list of objects, one per hand: "file", below the folder, and "keypoints_px", 21 pairs of x and y in
+pixels (wrist, then thumb, index, middle, ring and little finger, each from base to tip). Optional are "side" (right,
+left or null), "source" (a row of the table), "tier" (A or B), and "near_dup_group" (what --split keeps together).
 """
 
 
@@ -112,7 +116,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     output = None if options.output is None else check_output(options.output)
-    samples = RealHands(options.folder, options.split, tiers=options.tiers)
+    try:
+        samples = RealHands(options.folder, options.split, tiers=options.tiers)
+    except EmptySplitError as error:
+        raise EmptySplitError(f'{error}; --split all takes every hand, --tiers AB every grade') from None
     summaries, found, errors = evaluate(samples, options.weights)
     table = Table(title=f'{options.folder}, split {options.split}, tiers {options.tiers}')
     for name in ('source', 'hands', 'mean error', 'PCK@0.1', 'PCK@0.2'):

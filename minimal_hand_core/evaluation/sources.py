@@ -61,7 +61,13 @@ class Source:
     def origin_options(self) -> dict[str, str]:
         """What makes its hands others than those of the whole split with default options."""
         limit = {} if self.limit is None else {'limit': str(self.limit)}
-        return {**self.options, **limit}
+        return {**self.options, **self._behind(), **limit}
+
+    def _behind(self) -> dict[str, str]:
+        """Rendered hands before photos are others than those before made-up backgrounds."""
+        if self.dataset != ROOTLESS or self.root is None:
+            return {}
+        return {'backgrounds': Path(self.root).expanduser().resolve().name}
 
 
 class _Some(Sequence[Sample]):
@@ -95,6 +101,12 @@ def sources(options: argparse.Namespace) -> list[Source]:
     chosen = dict(_assignment(text) for text in options.set)
     rooted = [name for name in options.dataset if name != ROOTLESS]
     roots = list(options.root)
+    if roots and not rooted:
+        raise DatasetError(
+            '--root is given, but no data set that needs one; photos behind rendered hands are --backgrounds'
+            if ROOTLESS in options.dataset
+            else '--root is given without --dataset'
+        )
     if len(roots) == 1:
         roots *= len(rooted)
     if len(roots) != len(rooted):

@@ -61,6 +61,23 @@ def test_hands_of_one_picture_have_names_of_their_own(tmp_path):
     assert [hand.key for hand in hands] == [file, 'images/subhih/00002.jpg', f'{file}#2']
 
 
+def test_a_folder_of_ones_own_needs_files_and_keypoints_alone(tmp_path):
+    record = {name: _record(1)[name] for name in ('file', 'keypoints_px')}
+    (hand,) = hands = RealHands(_folder(tmp_path, [record]), 'all')
+    assert (hand.side, hand.keypoints_m, hand.weight, hand.weight_3d) == (None, None, 1.0, 0.0)
+    assert hands.records[0]['source'] == 'photos' and hands.group(0) == record['file']
+
+
+def test_a_hand_beyond_its_picture_is_refused(tmp_path):
+    points = np.array(_record(1)['keypoints_px'])
+    beside, partly = points + [120, 0], points + [60, 0]
+    records = [_record(1, keypoints_px=beside.tolist()), _record(2, keypoints_px=partly.tolist())]
+    hands = RealHands(_folder(tmp_path, records), 'all')
+    with pytest.raises(DatasetError, match=r'00001\.jpg all lie beyond its picture of 110×120 pixels'):
+        hands[0]
+    assert hands[1].visible.all()
+
+
 def test_stretched_sources_teach_no_3d(tmp_path):
     hands = RealHands(_folder(tmp_path, [_record(1, source='lebanese')]), 'all')
     assert hands[0].weight_3d == 0.0
@@ -92,6 +109,8 @@ def test_left_out_sources_and_tiers_are_gone(tmp_path):
         ({'side': 'up'}, "side is 'up'"),
         ({'tier': 'C'}, "tier is 'C'"),
         ({'file': None}, 'file must be a text'),
+        ({'source': None}, 'source must be a text'),
+        ({'keypoints_px': None}, 'keypoints_px must be 21×2'),
     ],
 )
 def test_a_malformed_record_is_named(tmp_path, changes, message):

@@ -134,6 +134,17 @@ def test_rendered_hands_need_nothing_on_disk(weights, tmp_path, capsys, monkeypa
     assert 'absolute' in capsys.readouterr().out
 
 
+def test_rendered_hands_before_photos_have_a_row_of_their_own(weights, tmp_path, capsys):
+    (tmp_path / 'rooms').mkdir()
+    for i in range(20):  # a tenth of them is for tests
+        cv2.imwrite(str(tmp_path / 'rooms' / f'{i}.png'), np.full((300, 300, 3), i, np.uint8))
+    command = ['--dataset', 'rendered', '--limit', '2', '--weights', str(weights)]
+    assert 'photos behind rendered hands are --backgrounds' in fails([*command, '--root', str(tmp_path)], capsys)
+    command += ['--backgrounds', str(tmp_path / 'rooms')]
+    assert main([*command, '--protocol', 'reference']) == 0
+    assert 'rendered (backgrounds=rooms, limit=2)' in capsys.readouterr().out
+
+
 def test_checkpoints_of_the_peer_are_shown_its_crops(data, tmp_path, capsys):
     torch.save({f'module.{key}': value for key, value in DetNet('small').state_dict().items()}, tmp_path / 'ckp.pth')
     command = [*arguments(data, tmp_path / 'ckp.pth', 'stb'), '--output', str(tmp_path), '--backend', 'onnxruntime']

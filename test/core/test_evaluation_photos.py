@@ -75,6 +75,20 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work_or_after_the_t
     )
 
 
+def test_photos_of_ones_own_need_no_more_than_points(tmp_path, capsys):
+    folder = write_photos(tmp_path / 'photos', [{}, {}])
+    records = json.loads((folder / 'labels.json').read_text())
+    plain = [{name: record[name] for name in ('file', 'keypoints_px')} for record in records]
+    (folder / 'labels.json').write_text(json.dumps(plain))
+    save_detnet(DetNet('small').eval(), tmp_path / 'net.safetensors', {'backbone': 'small'})
+    weights = ['--weights', str(tmp_path / 'net.safetensors')]
+    assert main([str(folder), *weights]) == 1
+    assert '--split all takes every hand' in capsys.readouterr().err
+    assert main([str(folder), '--split', 'all', *weights, '--output', str(tmp_path / 'report')]) == 0
+    scores = json.loads((tmp_path / 'report/photos.json').read_text())
+    assert scores['all']['hands'] == scores['photos']['hands'] == 2
+
+
 def test_a_missing_folder_is_an_error_without_a_traceback(tmp_path, capsys):
     assert main([str(tmp_path / 'nowhere')]) == 1
     error = capsys.readouterr().err

@@ -1,14 +1,16 @@
 """Reader of a folder of real hand crops with pseudo labels (`labels.json` beside `images/`).
 
-The labels are a list of records, one per crop, as in the folder's own README: `file`, `source`, `tier` (A or B),
+The labels are a list of records, one per hand, as in the folder's own README: `file`, `source`, `tier` (A or B),
 `keypoints_px` 21×2, `world_m` 21×3 (metres, root-relative, scale not true), `near_dup_group`, `side` (right, left or
-null). They come from another detector (MediaPipe Hands), not from people, so they carry a low weight where that
+null). A folder of one's own needs `file` and `keypoints_px` alone: source 'photos', tier A, each file a group, unknown
+side, no 3D. They come from another detector (MediaPipe Hands), not from people, so they carry a low weight where that
 detector was unsure, and their 3D is weaker still: its proportions are wrong in the sources that were stretched to
 squares.
 
 Source and licences: five permissively licensed repositories, named with their makers in the folder's ATTRIBUTION.md.
 5,611 crops; splits `train` (5,046), `validation` (565: a tenth of the near-duplicate groups) and `all`. No intrinsics;
-`keypoints_m` is root-relative with the middle MCP at the origin. All 21 keypoints count as `visible`.
+`keypoints_m` is root-relative with the middle MCP at the origin, or None without `world_m`. All 21 keypoints count as
+`visible`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ STRETCHED_SOURCES = frozenset({'lebanese', 'asl_letters'})
 _TIER_WEIGHT = {'A': 1.0, 'B': 0.5}
 _WEIGHT_3D = 0.3
 SPLITS = ('train', 'validation', 'all')
+_DEFAULTS = {'source': 'photos', 'tier': 'A', 'side': None, 'world_m': None}
 TREE = Tree(
     'A folder of labelled photos',
     """
@@ -127,21 +130,31 @@ class RealHands(Sequence[Sample]):
 
         Raises:
             PictureError: the picture cannot be read; the message names it.
+            DatasetError: the hand lies wholly beyond its picture.
         """
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         record = self.records[index]
-        world = np.asarray(record['world_m'], np.float64)
+        image = load_picture(self.root / record['file'])
+        height, width = image.shape[:2]
+        points = np.asarray(record['keypoints_px'], np.float64)
+        if not ((points > -0.5) & (points < (width - 0.5, height - 0.5))).all(axis=1).any():
+            raise DatasetError(
+                f'{self.root / "labels.json"}: keypoints_px of {record["key"]} all lie beyond its picture of '
+                f'{width}×{height} pixels; give x right and y down in pixels of the file'
+            )
+        world = None if record['world_m'] is None else np.asarray(record['world_m'], np.float64)
+        known_3d = world is not None and record['source'] not in STRETCHED_SOURCES
         return Sample(
-            image=load_picture(self.root / record['file']),
-            keypoints_px=np.asarray(record['keypoints_px'], np.float64),
-            keypoints_m=world - world[MIDDLE_MCP],
+            image=image,
+            keypoints_px=points,
+            keypoints_m=None if world is None else world - world[MIDDLE_MCP],
             visible=np.ones(NUM_KEYPOINTS, bool),
             intrinsics=None,
             side=record['side'],
             key=record['key'],
             weight=_TIER_WEIGHT[record['tier']],
-            weight_3d=0.0 if record['source'] in STRETCHED_SOURCES else _WEIGHT_3D * _TIER_WEIGHT[record['tier']],
+            weight_3d=_WEIGHT_3D * _TIER_WEIGHT[record['tier']] if known_3d else 0.0,
         )
 
 
@@ -150,8 +163,7 @@ def _read_labels(root: Path) -> list[dict[str, Any]]:
     records = TREE.read_json(path)
     if not isinstance(records, list):
         raise DatasetError(f'{path} holds a {type(records).__name__}; expected a list of records')
-    for i, record in enumerate(records):
-        _check_record(record, f'{path}, record {i}')
+    records = [_checked(record, f'{path}, record {i}') for i, record in enumerate(records)]
     # One picture may show several hands.
     times: Counter[str] = Counter()
     for record in records:
@@ -161,10 +173,14 @@ def _read_labels(root: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _check_record(record: Any, where: str) -> None:
+def _checked(record: Any, where: str) -> dict[str, Any]:
+    """The record with what it leaves out."""
     if not isinstance(record, dict):
         raise DatasetError(f'{where} is a {type(record).__name__}; expected an object')
+    record = {**_DEFAULTS, 'near_dup_group': record.get('file'), **record}
     for field, shape in (('keypoints_px', (21, 2)), ('world_m', (21, 3))):
+        if field == 'world_m' and record[field] is None:
+            continue
         try:
             values = np.asarray(record.get(field), np.float64)
         except (TypeError, ValueError):
@@ -174,7 +190,8 @@ def _check_record(record: Any, where: str) -> None:
     for field in ('file', 'source', 'near_dup_group'):
         if not isinstance(record.get(field), str):
             raise DatasetError(f'{where}: {field} must be a text, found {record.get(field)!r}')
-    if record.get('tier') not in _TIER_WEIGHT:
-        raise DatasetError(f'{where}: tier is {record.get("tier")!r}; expected A or B')
-    if record.get('side', 0) not in ('right', 'left', None):
-        raise DatasetError(f'{where}: side is {record.get("side")!r}; expected right, left or null')
+    if record['tier'] not in _TIER_WEIGHT:
+        raise DatasetError(f'{where}: tier is {record["tier"]!r}; expected A or B')
+    if record['side'] not in ('right', 'left', None):
+        raise DatasetError(f'{where}: side is {record["side"]!r}; expected right, left or null')
+    return record
