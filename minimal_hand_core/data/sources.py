@@ -14,13 +14,12 @@ import cv2
 import numpy as np
 
 from minimal_hand_core.data.decoding import load_picture
+from minimal_hand_core.data.films import DEFAULT_RATE, PICTURE_SUFFIXES, Film, FilmError, is_picture, pictures_in
 from minimal_hand_core.tracking.camera import CameraModel
 from minimal_hand_core.tracking.picture import PictureError
 
 if TYPE_CHECKING:
     from minimal_hand_core.data.synthetic import HandTruth
-
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 
 _V4L_TIMEOUT = ('OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT', '2')
 """Seconds that OpenCV waits for a webcam's picture on Linux: ten unless told, for which a node would stand still."""
@@ -36,11 +35,13 @@ class Shot(NamedTuple):
     image: (H, W, 3) uint8 BGR.
     name: what to call it in messages, e.g. its path.
     truth: the hand that was rendered into it; None for everything else.
+    stamp: seconds: in a film from its beginning, of a webcam since it was opened; None = as the source's rate says.
     """
 
     image: np.ndarray
     name: str
     truth: HandTruth | None = None
+    stamp: float | None = None
 
 
 class PictureSource(Protocol):
@@ -101,7 +102,7 @@ def open_source(
             f"source {source!r} does not exist: give 'rendered', a webcam's index such as 0, "
             'or the path of a picture, a folder of pictures, a video or a recording'
         )
-    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.is_file() and is_picture(path):
         return PictureFile(path, loop=loop)
     from minimal_hand_core.recording import is_recording
 
@@ -140,12 +141,12 @@ class PictureFile:
 class FolderSource:
     """The pictures of one folder in the order of their names, each `hold` times; other files are left alone."""
 
-    rate = 5.0
+    rate = DEFAULT_RATE
     camera: CameraModel | None = None
 
     def __init__(self, path: Path, *, loop: bool, hold: int = 1) -> None:
         try:
-            self._paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+            self._paths = pictures_in(path)
         except OSError as error:
             raise SourceError(f'source {path} cannot be read: {error.strerror}') from None
         if not self._paths:
@@ -185,34 +186,46 @@ class VideoSource:
     def __init__(self, path: Path, *, loop: bool) -> None:
         self._path = path
         self._loop = loop
-        self._capture = cv2.VideoCapture(str(path))
-        self._count = 0
-        if not self._capture.isOpened() or not self._capture.grab():
-            self._capture.release()
-            raise SourceError(f'source {path} cannot be read: it is neither a video nor a picture of a known format')
+        self._good = 0
+        self._film = self._opened()
+        self.rate = self._film.rate
+        if not self._film.grab():
+            self._film.close()
+            raise self._no_video()
         self._rewind()
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = float(rate) if 1 <= rate <= 240 else 30.0
 
     def read(self) -> Shot | None:
-        done, image = self._capture.read()
-        if not done and self._loop and self._count:
-            self._rewind()
-            done, image = self._capture.read()
-        if not done:
-            if self._count == 0:
+        if not self._film.grab():
+            if self._good == 0:
                 raise SourceError(f'source {self._path} holds no picture that can be decoded')
-            return None
-        self._count += 1
-        return Shot(image, f'{self._path}, picture {self._count}')
+            if not self._loop:
+                return None
+            self._good = 0
+            self._rewind()
+            return self.read()
+        name = f'{self._path}, picture {self._film.number + 1}'
+        image = self._film.retrieve()
+        if image is None:
+            raise PictureError(f'{name} cannot be decoded')
+        self._good += 1
+        return Shot(image, name, stamp=self._film.stamp * 1e-9)
 
     def close(self) -> None:
-        self._capture.release()
+        self._film.close()
 
     def _rewind(self) -> None:
         # opening anew is exact for every container; seeking is not
-        self._capture.release()
-        self._capture = cv2.VideoCapture(str(self._path))
+        self._film.close()
+        self._film = self._opened()
+
+    def _opened(self) -> Film:
+        try:
+            return Film(self._path)
+        except FilmError:
+            raise self._no_video() from None
+
+    def _no_video(self) -> SourceError:
+        return SourceError(f'source {self._path} cannot be read: it is neither a video nor a picture of a known format')
 
 
 class WebcamSource:
@@ -235,7 +248,7 @@ class WebcamSource:
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._count = 0
         self._misses = 0
-        self._good = time.monotonic()
+        self._start = self._good = time.monotonic()
 
     def read(self) -> Shot | None:
         done, image = self._capture.read()
@@ -246,7 +259,7 @@ class WebcamSource:
             raise PictureError(f'webcam {self._index} gave no picture')
         self._misses, self._good = 0, time.monotonic()
         self._count += 1
-        return Shot(image, f'webcam {self._index}, picture {self._count}')
+        return Shot(image, f'webcam {self._index}, picture {self._count}', stamp=self._good - self._start)
 
     def close(self) -> None:
         self._capture.release()

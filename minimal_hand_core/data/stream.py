@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from minimal_hand_core.data.calibration import camera_from_field_of_view
-from minimal_hand_core.data.sources import WebcamSource, open_source
+from minimal_hand_core.data.films import steady_stamp
+from minimal_hand_core.data.sources import open_source
 from minimal_hand_core.tracking.camera import CameraModel
 from minimal_hand_core.tracking.picture import PictureError
 
@@ -24,7 +24,8 @@ class Picture(NamedTuple):
     """One picture.
 
     Attributes:
-        stamp: seconds since the first one, as the source's rate says; of a webcam, since it was opened.
+        stamp: seconds since the source's first one, those that could not be read counted; of a webcam, since it was
+            opened. A film's pictures have the times that it gives them, others those of the source's rate.
         image: (H, W, 3) uint8 BGR.
         camera: its intrinsics.
         name: what to call it in messages.
@@ -52,7 +53,7 @@ def pictures(
         CameraError: intrinsics of another picture size.
     """
     opened = open_source(source, loop=False, side=side)
-    start, count, number = time.monotonic(), 0, -1
+    count, number = 0, -1
     try:
         while not limit or count < limit:
             number += 1
@@ -64,8 +65,7 @@ def pictures(
             if shot is None:
                 return
             height, width = shot.image.shape[:2]
-            live = isinstance(opened, WebcamSource)
-            stamp = time.monotonic() - start if live else number / opened.rate
+            stamp = steady_stamp(number, opened.rate) * 1e-9 if shot.stamp is None else shot.stamp
             known = camera or opened.camera  # of a recording, that of the picture just read
             if known is not None:
                 known.check_size(width, height)

@@ -6,23 +6,26 @@ given there had it been read from its beginning.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 
 from minimal_hand_core.data.decoding import load_picture
-from minimal_hand_core.data.sources import PICTURE_SUFFIXES
+from minimal_hand_core.data.films import (
+    DEFAULT_RATE,
+    PICTURE_SUFFIXES,
+    Film,
+    FilmError,
+    is_picture,
+    pictures_in,
+    steady_stamp,
+)
 from minimal_hand_core.offline.options import OfflineError, TrackOptions
 from minimal_hand_core.recording import is_recording
 from minimal_hand_core.tracking import CameraModel, PictureError
 
-FOLDER_RATE = 30.0
-"""Pictures per second of a folder that are assumed: files have names, not times."""
 MISSING = 0.05
 """Share of a video's pictures that may be missing: what some containers say of themselves is an estimate."""
 
@@ -88,20 +91,9 @@ def open_input(path: Path, options: TrackOptions) -> PictureInput:
         from minimal_hand_core.offline.bag_input import BagInput
 
         return BagInput(path, options)
-    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
-        return FolderInput(path, options.rate or FOLDER_RATE)
+    if path.is_dir() or is_picture(path):
+        return FolderInput(path, options.rate or DEFAULT_RATE)
     return VideoInput(path, options.rate)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without OpenCV's own lines about a file that it cannot open: we say it, and they would tear the progress bar."""
-    log = cv2.utils.logging
-    level = log.setLogLevel(log.LOG_LEVEL_ERROR)
-    try:
-        yield
-    finally:
-        log.setLogLevel(level)
 
 
 class FolderInput:
@@ -115,10 +107,9 @@ class FolderInput:
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
         try:
-            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            self._files = pictures_in(path) if path.is_dir() else [path]
         except OSError as error:
             raise InputError(f'{path} cannot be read: {error.strerror}') from None
-        self._files = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()]
         if not self._files:
             raise InputError(
                 f'{path} holds no picture ({", ".join(PICTURE_SUFFIXES)}); to track videos or bags in it, name them'
@@ -128,7 +119,7 @@ class FolderInput:
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """As PictureInput says."""
         for number, file in enumerate(self._files[start:], start):
-            stamp = round(number * 1e9 / self.rate)
+            stamp = steady_stamp(number, self.rate)
             try:
                 yield Frame(number, stamp, load_picture(file), None, str(file))
             except PictureError as error:
@@ -144,58 +135,37 @@ class VideoInput:
     """
 
     def __init__(self, path: Path, rate: float = 0.0) -> None:
-        self.path = path
-        capture = self._open()
-        said = capture.get(cv2.CAP_PROP_FPS)
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        capture.release()
-        self._paced = rate > 0
-        self.rate = rate or (float(said) if 1 <= said <= 1000 else FOLDER_RATE)
-        self.count: int | None = int(count) if 1 <= count < 2**40 else None
-        # Where a file does not say how many there are, OpenCV takes its length times the rate that it is said to have.
-        self._length_ms = 1e3 * self.count / said if self.count and said > 0 else math.inf
+        self.path, self._paced_at = path, rate
+        film = self._open()
+        film.close()
+        self.rate, self.count = film.rate, film.count
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         """As PictureInput says. To get to `start`, what lies before it is decoded: seeking is not exact."""
-        capture = self._open()
-        number, stamp, shown = 0, -1, 0.0
+        film = self._open()
         try:
-            while capture.grab():
-                shown = capture.get(cv2.CAP_PROP_POS_MSEC)
-                stamp = self._stamp(number, stamp, shown)
-                if number >= start:
-                    read, image = capture.retrieve()
-                    name = f'{self.path}, picture {number}'
-                    if read:
-                        yield Frame(number, stamp, image, None, name)
-                    else:
-                        yield Frame(number, stamp, None, None, f'{name} cannot be decoded')
-                number += 1
+            while film.grab():
+                if film.number >= start:
+                    image, name = film.retrieve(), f'{self.path}, picture {film.number}'
+                    said = name if image is not None else f'{name} cannot be decoded'
+                    yield Frame(film.number, film.stamp, image, None, said)
         finally:
-            capture.release()
+            film.close()
+        number = film.number + 1
         if number == 0:
             raise InputError(f'{self.path} holds no picture that can be decoded')
         # A video whose pictures are further apart than it says has fewer of them and is whole all the same.
-        short = not shown >= (1 - MISSING) * self._length_ms
+        short = not film.shown_ms >= (1 - MISSING) * film.length_ms
         if self.count is not None and number < (1 - MISSING) * self.count and short:
             raise InputError(
                 f'{self.path} should have {self.count} pictures, but only {number} can be decoded: cut off'
             )
 
-    def _open(self) -> cv2.VideoCapture:
-        with _quiet():
-            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            capture.release()
+    def _open(self) -> Film:
+        try:
+            return Film(self.path, self._paced_at)
+        except FilmError:
             raise InputError(
                 f'{self.path} cannot be read: a video without pictures, one that was cut off before its index was '
                 'written, or no video, bag or picture of a known format'
-            )
-        return capture
-
-    def _stamp(self, number: int, last: int, milliseconds: float) -> int:
-        """The time of a picture, as the file says it unless that stands still."""
-        if self._paced:
-            return round(number * 1e9 / self.rate)
-        said = round(milliseconds * 1e6) if math.isfinite(milliseconds) else -1
-        return said if said > last else last + max(1, round(1e9 / self.rate)) if number else 0
+            ) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from minimal_hand_core import __version__
-from minimal_hand_core.data.sources import PICTURE_SUFFIXES
+from minimal_hand_core.data.films import pictures_in
 from minimal_hand_core.detnet.checkpoint import weights_file
 from minimal_hand_core.errors import first_line
 from minimal_hand_core.files import write_atomically
@@ -136,7 +136,7 @@ def _files_of(place: Path) -> list[Path]:
         return [place]
     if is_recording(place):
         return recording_files(place)
-    return sorted(each for each in place.iterdir() if each.is_file() and each.suffix.lower() in PICTURE_SUFFIXES)
+    return pictures_in(place)
 
 
 def _contents(options: TrackOptions) -> dict[str, str]:

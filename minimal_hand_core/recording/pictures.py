@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minimal_hand_core.data.films import DEFAULT_RATE, FASTEST, SLOWEST
 from minimal_hand_core.data.info_messages import camera_from_info
 from minimal_hand_core.data.picture_messages import picture_from_compressed, picture_from_image
 from minimal_hand_core.data.sources import Shot, SourceError
@@ -22,8 +23,6 @@ from minimal_hand_core.tracking.picture import PictureError
 RAW, COMPRESSED, INFO = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/CameraInfo'
 _REMEMBERED = 8
 _FIRST = 100
-_RATES = (1.0, 240.0)
-_ASSUMED_RATE = 30.0
 _JPEG = b'\xff\xd8\xff'
 
 
@@ -128,7 +127,7 @@ class RecordedPictures:
         with suppress(DamagedRecordingError):  # which comes again when they are read
             stamps.extend(raw.stamp for raw in islice(self._recording.raw_messages({self.topic}), _FIRST))
         seconds = (stamps[-1] - stamps[0]) * 1e-9 if stamps else 0.0
-        return float(np.clip((len(stamps) - 1) / seconds, *_RATES)) if seconds > 0 else _ASSUMED_RATE
+        return float(np.clip((len(stamps) - 1) / seconds, SLOWEST, FASTEST)) if seconds > 0 else DEFAULT_RATE
 
     def _first_info(self) -> dict[int, _Info]:
         """What the first pictures are seen with, should theirs lie behind them."""

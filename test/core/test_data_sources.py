@@ -9,11 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from minimal_hand_core.data import sources
+from minimal_hand_core.data import films, sources
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.data.decoding import decode_picture, load_picture
+from minimal_hand_core.data.films import DEFAULT_RATE, plausible_rate
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.sources import SourceError, open_source
+from minimal_hand_core.data.stream import pictures
+from minimal_hand_core.offline import TrackOptions, open_input
 from minimal_hand_core.tracking import CameraError, PictureError
 
 
@@ -175,6 +178,66 @@ def test_video_goes_round(video: Path) -> None:
     assert [round(float(source.read().image.mean()) / 50) for _ in range(7)] == [1, 2, 3, 1, 2, 3, 1]
 
 
+class Uneven:
+    """A film as phones make them: a picture that was dropped, a time that stands still, a picture that is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        self._times = iter((0.0, 83.3, 83.3, 333.3, 400.0))
+        self._at = 0.0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._capture, name)
+
+    def grab(self) -> bool:
+        done = self._capture.grab()
+        self._at = next(self._times) if done else self._at
+        return done
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        return (False, None) if self._at == 333.3 else self._capture.retrieve()
+
+    def get(self, what: int) -> float:
+        return self._at if what == cv2.CAP_PROP_POS_MSEC else self._capture.get(what)
+
+
+@pytest.mark.parametrize('what', [480.0, 12.0, 0.5, 'uneven', 'folder'])
+def test_live_and_offline_give_the_same_pictures_the_same_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: float | str
+) -> None:
+    path = tmp_path / 'input'
+    if what == 'folder':
+        path.mkdir()
+        for name in 'abde':
+            cv2.imwrite(str(path / f'{name}.png'), np.zeros((48, 64, 3), np.uint8))
+        (path / 'c.png').write_bytes(b'broken')
+    else:
+        path = path.with_suffix('.mp4')
+        rate = 12.0 if what == 'uneven' else float(what)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate, (64, 48))
+        for value in range(5):
+            writer.write(np.full((48, 64, 3), 50 * value, np.uint8))
+        writer.release()
+    if what == 'uneven':
+        monkeypatch.setattr(films, '_open', Uneven)
+    offline = open_input(path, TrackOptions())
+    frames = [frame for frame in offline.frames() if frame.image is not None]
+    live = list(pictures(str(path)))
+    assert [round(picture.stamp * 1e9) for picture in live] == [frame.stamp for frame in frames]
+    assert all(np.array_equal(picture.image, frame.image) for picture, frame in zip(live, frames, strict=True))
+    assert open_source(str(path)).rate == offline.rate
+    if what == 480.0:
+        assert offline.rate == 480 and live[-1].stamp == pytest.approx(4 / 480, abs=1e-6)
+    if what == 'uneven':
+        assert [picture.stamp for picture in live] == pytest.approx([0, 0.0833, 0.0833 + 1 / 12, 0.4])
+
+
+def test_a_rate_that_no_film_has_is_not_believed() -> None:
+    assert [plausible_rate(rate) for rate in (1.0, 29.97, 480.0, 960.0)] == [1.0, 29.97, 480.0, 960.0]
+    for rate in (0.0, 0.5, -1.0, 1000.0, 90000.0, float('nan'), float('inf')):
+        assert plausible_rate(rate) == DEFAULT_RATE
+
+
 @pytest.mark.parametrize(
     ('name', 'said'),
     [
@@ -291,3 +354,26 @@ def test_a_webcam_that_stops_is_given_up_soon(monkeypatch: pytest.MonkeyPatch, s
             webcam.read()
     with pytest.raises(SourceError, match='stopped giving pictures'):
         webcam.read()
+
+
+class Watching(Hanging):
+    """A webcam that gives a picture after `seconds` each time, but for the second one."""
+
+    def __init__(self, index: int, seconds: float, clock: list[float]) -> None:
+        super().__init__(index, seconds, clock)
+        self.count = 0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        super().read()
+        self.count += 1
+        return self.count != 2, np.zeros((48, 64, 3), np.uint8)
+
+
+def test_pictures_of_a_webcam_have_the_time_at_which_they_came(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [5.0]
+    monkeypatch.setattr(sources.cv2, 'VideoCapture', lambda index: Watching(index, 0.25, clock))
+    monkeypatch.setattr(sources.time, 'monotonic', lambda: clock[0])
+    assert [picture.stamp for picture in pictures('0', 3)] == pytest.approx([0.25, 0.75, 1.0])
+    assert 'webcam 0 gave no picture' in caplog.text

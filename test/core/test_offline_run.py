@@ -27,6 +27,7 @@ from offline_clips import (
     write_video,
 )
 
+from minimal_hand_core.data import films
 from minimal_hand_core.offline import OfflineError, Task, TrackOptions, track_input, tracking
 from minimal_hand_core.offline.inputs import InputError, open_input
 from minimal_hand_core.offline.outputs import film, meshes, recording
@@ -526,9 +527,8 @@ class Slow:
 
 @pytest.mark.parametrize('rate', [0.0, 10.0])
 def test_a_video_that_is_slower_than_it_says_is_whole(video, monkeypatch, rate):
+    monkeypatch.setattr(films, '_open', Slow)
     source = open_input(video, options(rate=rate))
-    monkeypatch.setattr(source, '_open', lambda: Slow(video))
-    source.__init__(video, rate)
     assert source.count == 2 * COUNT
     assert len(list(source.frames())) == COUNT
 

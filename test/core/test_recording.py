@@ -494,6 +494,15 @@ def test_the_rate_is_that_of_the_pictures_alone(tmp_path: Path) -> None:
         assert pictures.rate == pytest.approx(30, rel=1e-3)
 
 
+def test_the_rate_of_fast_pictures_is_theirs(tmp_path: Path) -> None:
+    path = tmp_path / 'fast.mcap'
+    with RecordingWriter(path) as writer:
+        for i in range(10):
+            writer.write('/image_raw/compressed', JPEG, jpeg(i), START + i * 10**9 // 480)
+    with RecordedPictures(path) as pictures:
+        assert pictures.rate == pytest.approx(480, rel=1e-3)
+
+
 def test_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     path = tmp_path / 'bad.mcap'
     with RecordingWriter(path) as writer:

@@ -9,7 +9,7 @@ import numpy as np
 from minimal_hand_core.data.datasets.index import Index, as_bytes, one_side
 from minimal_hand_core.data.datasets.layout import Request
 from minimal_hand_core.data.datasets.tree import DatasetError, Tree
-from minimal_hand_core.data.sources import PICTURE_SUFFIXES
+from minimal_hand_core.data.films import is_picture
 from minimal_hand_core.hand.skeleton import NUM_KEYPOINTS, TIP_KEYPOINTS
 
 MINIMUM_TIPS = 2
@@ -84,7 +84,7 @@ class Sequences:
             DatasetError: there are not as many pictures as lines; as nothing but order pairs them, that is refused
                 unless the request is for a partial data set, which gets the first of both.
         """
-        files = sorted(path.name for path in self._tree.folder(folder).iterdir() if _is_picture(path))
+        files = sorted(path.name for path in self._tree.folder(folder).iterdir() if is_picture(path))
         tips = read_tips(labels, self._tree)
         if len(files) != len(tips):
             unequal = f'{labels} has {len(tips)} lines, {folder} has {len(files)} pictures'
@@ -98,10 +98,6 @@ class Sequences:
         self.files += [(folder / file).relative_to(self._request.root).as_posix() for file in files[:count]]
         self.names += [name] * count
         self.tips.append(tips[:count])
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def tips_index(
