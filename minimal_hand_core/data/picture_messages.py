@@ -162,7 +162,10 @@ def encode_jpeg(picture: np.ndarray, quality: int, name: str = 'picture') -> np.
     Raises:
         PictureError: it cannot be encoded; the message calls it `name`.
     """
-    done, encoded = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    try:
+        done, encoded = cv2.imencode('.jpg', picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    except cv2.error:  # of one without pixels
+        done = False
     if not done:
         raise PictureError(f'{name} of shape {picture.shape} could not be encoded as JPEG')
     return encoded

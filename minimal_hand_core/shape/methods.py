@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minimal_hand_core.arrays import ArrayLike
-from minimal_hand_core.shape.fit import ShapeFit
+from minimal_hand_core.shape.fit import ShapeFit, check_weight
 from minimal_hand_core.shape.lm import fit_shape_lm
 from minimal_hand_core.shape.pso import fit_shape_pso
 from minimal_hand_core.shape.regressor import ShapeRegressor, load_shape_regressor
@@ -48,7 +48,7 @@ def fit_shape(
         method: 'lm', 'pso' or 'network'.
         ratios: (B, 15) as from bone_ratios, NumPy or torch.
         model: the hand model that β is for.
-        weight: of |β|², not negative; not used by 'network'.
+        weight: of |β|², not negative; 'network' makes no other use of it.
         initial: (B, 10) or (10,) start, zero when None; not used by 'network'.
         weights: 'default' or a file of train_shape; used by 'network' alone, and read once per model.
         seed: of 'pso'.
@@ -61,6 +61,7 @@ def fit_shape(
         ShapeRegressorError: 'network' has no weights for this model; the message tells how to make them.
     """
     check_shape_method(method)
+    check_weight(weight)
     if method == 'lm':
         return fit_shape_lm(ratios, model, weight, initial)
     if method == 'pso':

@@ -13,6 +13,7 @@ from minimal_hand_core.data import films, sources
 from minimal_hand_core.data.calibration import camera_from_field_of_view, load_calibration
 from minimal_hand_core.data.decoding import decode_picture, load_picture
 from minimal_hand_core.data.films import DEFAULT_RATE, plausible_rate
+from minimal_hand_core.data.picture_messages import encode_jpeg
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.sources import SourceError, open_source
 from minimal_hand_core.data.stream import pictures
@@ -101,6 +102,13 @@ def test_sixteen_bits_become_eight(picture: np.ndarray) -> None:
     picture[0, 0] = 255  # says that all bits are in use
     found = decode_picture(encoded('.png', picture.astype(np.uint16) << 4), 'it')
     np.testing.assert_array_equal(found, picture)
+
+
+def test_a_picture_that_cannot_be_a_jpeg_is_named(picture: np.ndarray) -> None:
+    assert decode_picture(encode_jpeg(picture, 90), 'it').shape == picture.shape
+    for shape in ((0, 64, 3), (0, 0, 3), (1, 70000, 3)):
+        with pytest.raises(PictureError, match=r'picture 7 of shape \(.*\) could not be encoded as JPEG'):
+            encode_jpeg(np.zeros(shape, np.uint8), 90, 'picture 7')
 
 
 def test_load_picture_names_the_file(tmp_path: Path) -> None:

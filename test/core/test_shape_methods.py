@@ -40,6 +40,13 @@ def truth(hand):
     return points / np.linalg.norm(points[9] - points[0]), model_ratios(hand, betas.numpy())[0]
 
 
+@pytest.mark.parametrize('method', SHAPE_METHODS)
+@pytest.mark.parametrize('weight', [-1.0, float('nan')])
+def test_every_method_refuses_a_weight_that_is_none(hand, truth, method, weight):
+    with pytest.raises(ValueError, match='weight: expected a finite number of 0 or more'):
+        fit_shape(method, truth[1][None], hand, weight)
+
+
 def frames(points, count=FRAMES, noise=NOISE, seed=0):
     rng = np.random.default_rng(seed)
     for _ in range(count):
