@@ -12,13 +12,12 @@ Convention:
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minimal_hand_core.arrays import ArrayLike
 from minimal_hand_core.evaluation.checks import check_pair, check_visible
 from minimal_hand_core.evaluation.errors import keypoint_errors
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, NUM_KEYPOINTS, WRIST
-from minimal_hand_core.pose.kabsch import best_rotation
+from minimal_hand_core.pose.kabsch import best_rotations
 
 _LEAST_CENTROID = 2
 _LEAST_PROCRUSTES = 3
@@ -104,7 +103,9 @@ def align_procrustes(predicted: ArrayLike, truth: ArrayLike, visible: ArrayLike 
     true_seen, true_centre = _centred(true, mask)
     placeable = mask.sum(axis=1) >= _LEAST_PROCRUSTES
     _check_extent(np.einsum('nkd,nkd->n', true_seen, true_seen), placeable)
-    turns = _best_rotations(seen, true_seen).swapaxes(-1, -2)
+    rotations = np.empty((len(seen), 3, 3))
+    best_rotations(seen, true_seen, rotations)
+    turns = rotations.swapaxes(-1, -2)
     matched = np.einsum('nkd,nkd->n', seen @ turns, true_seen)
     scale = _scale(matched, np.einsum('nkd,nkd->n', seen, seen), placeable)
     return np.asarray((points - centre) @ (turns * scale[:, None, None]) + true_centre)
@@ -137,12 +138,3 @@ def _scale(true_size: np.ndarray, size: np.ndarray, placeable: np.ndarray) -> np
     """true_size / size (N,); 0 where the prediction has no size, NaN where the hand cannot be placed."""
     sized = size > 0
     return np.where(placeable, np.where(sized, true_size / np.where(sized, size, 1.0), 0.0), np.nan)
-
-
-@njit(cache=True, nogil=True)
-def _best_rotations(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) proper rotations that turn source (N, K, 3) best onto target (N, K, 3)."""
-    rotations = np.empty((source.shape[0], 3, 3))
-    for i in range(source.shape[0]):
-        best_rotation(source[i], target[i], rotations[i])
-    return rotations
