@@ -11,7 +11,7 @@ from minimal_hand_core.tracking.picture import PictureError, as_bgr
 from minimal_hand_core.tracking.pose_estimator import PoseEstimator
 from minimal_hand_core.tracking.state import HandState, Keypoints, NoHand
 from minimal_hand_core.tracking.tracker import BothHandsTracker, HandTracker
-from minimal_hand_core.tracking.wrist import WristError, locate_hand
+from minimal_hand_core.tracking.wrist import WristError, place_hand
 
 __all__ = [
     'FILTERS',
@@ -38,6 +38,6 @@ __all__ = [
     'as_bgr',
     'box_crop',
     'keypoints_crop',
-    'locate_hand',
+    'place_hand',
     'view_rotation',
 ]

@@ -6,8 +6,9 @@ their pixels (x_i, y_i, normalised). We look for the wrist t that makes (P_i + t
     linear start:   (P_x + t_x) − x (P_z + t_z) = 0, and the same for y            (t enters linearly)
     Gauss–Newton:   r = ((P_x + t_x) / (P_z + t_z) − x, …), the error in the picture, which is what the noise is in
 
-The covariance is σ² (Jᵀ W J)⁻¹ at the solution, plus ρ² t tᵀ: with every length of the hand wrong by a factor 1 + ρ,
-the same picture puts the wrist at (1 + ρ) t.
+`place_hand` does so; there the tracker begins its fit of the whole hand (hand_fit.py). The covariance of independent
+noise is σ² (Jᵀ W J)⁻¹ at the solution. To that of the fit `honest_covariance` adds, among others, ρ² t tᵀ: with every
+length of the hand wrong by a factor 1 + ρ, the same picture puts the wrist at (1 + ρ) t.
 """
 
 from __future__ import annotations
@@ -31,12 +32,8 @@ class WristError(ValueError):
     """Rays and points that say nothing about where the wrist is."""
 
 
-def locate_hand(
-    rays: np.ndarray,
-    points: np.ndarray,
-    weights: np.ndarray | None = None,
-    sigma: float = 0.005,
-    length_sigma: float = 0.0,
+def place_hand(
+    rays: np.ndarray, points: np.ndarray, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Position of the wrist in the camera frame, by weighted least squares on the reprojection.
 
@@ -45,27 +42,19 @@ def locate_hand(
         points: (N, 3) metres, camera axes, relative to the wrist.
         weights: (N,) ≥ 0, inverse relative variance of each ray, or None for all 1. Only ratios move the position;
             the covariance takes them at face value.
-        sigma: standard deviation of one normalised coordinate at weight 1 (pixels / focal length).
-        length_sigma: relative standard deviation of the hand's size.
 
     Returns:
         translation: (3,) float64 metres, camera frame.
-        covariance: (3, 3) float64 m².
+        covariance: (3, 3) float64 (Jᵀ W J)⁻¹, to be multiplied by the variance of one normalised coordinate (pixels /
+            focal length) at weight 1: m².
 
     Raises:
         WristError: fewer than two usable points, points that do not fix the range (all in one place), or a solution
             that is not in front of the camera.
     """
-    position, inverse = place_hand(rays, points, np.ones(len(rays)) if weights is None else weights)
-    covariance = sigma**2 * inverse + length_sigma**2 * np.outer(position, position)
-    return position, (covariance + covariance.T) / 2
-
-
-def place_hand(rays: np.ndarray, points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Position of the wrist (3,), and the covariance (3, 3) that a σ of 1 would give it; otherwise as locate_hand."""
     rays, points = np.ascontiguousarray(rays, np.float64), np.ascontiguousarray(points, np.float64)
     position, inverse = np.empty(3), np.empty((3, 3))
-    used = np.array(weights, np.float64)
+    used = np.ones(len(rays)) if weights is None else np.array(weights, np.float64)
     found = find_wrist(for_kernel(rays), for_kernel(points), used, ITERATIONS, position, inverse)
     if found == TOO_FEW:
         usable = np.count_nonzero(used)

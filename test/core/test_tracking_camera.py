@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minimal_hand_core.tracking.camera import CameraError, CameraModel, Readout, view_rotation
-from minimal_hand_core.tracking.wrist import locate_hand
+from minimal_hand_core.tracking.wrist import place_hand
 
 K = [600.0, 0, 318.0, 0, 610.0, 243.0, 0, 0, 1]
 LENSES = [
@@ -124,9 +124,9 @@ def test_a_strong_lens_does_not_move_the_wrist(model, d, focal):
         uv = camera.project(points + wrist)
         if not ((uv >= 0) & (uv <= (639, 479))).all():
             continue
-        position, _ = locate_hand(camera.normalize(uv), points)
+        position, _ = place_hand(camera.normalize(uv), points)
         errors.append(np.linalg.norm(position - wrist))
-        position, _ = locate_hand(pinhole.normalize(uv), points)
+        position, _ = place_hand(pinhole.normalize(uv), points)
         ignoring.append(np.linalg.norm(position - wrist))
     assert max(errors) < 1e-4
     assert np.median(ignoring) > 0.005 and max(ignoring) > 0.03
