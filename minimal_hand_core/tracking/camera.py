@@ -163,13 +163,13 @@ class CameraModel:
         """Why pictures of this size do not belong to these intrinsics; '' when they do."""
         if (self.width, self.height) in ((0, 0), (width, height)):
             return ''
-        return f'picture is {width}×{height}, its camera info is for {self.width}×{self.height}'
+        return f'picture is {width}×{height}, its intrinsics are for {self.width}×{self.height}'
 
     def check_size(self, width: int, height: int) -> None:
         """Raise CameraError when pictures of this size do not belong to these intrinsics."""
         mismatch = self.size_mismatch(width, height)
         if mismatch:
-            raise CameraError(f'{mismatch}; publish the camera info of the pictures that are sent')
+            raise CameraError(f'{mismatch}; give those of the pictures as they come')
 
     def normalize(self, uv: np.ndarray) -> np.ndarray:
         """(N, 2) pixels → (N, 2) float64 normalised points; NaN where the lens model has no inverse."""

@@ -97,7 +97,7 @@ class DepthPicture:
         found = self.metres.shape
         if found != (height, width):
             raise DepthError(
-                f'depth picture is {found[1]}×{found[0]}, the colour picture {width}×{height}; publish depth that is '
+                f'depth picture is {found[1]}×{found[0]}, the colour picture {width}×{height}; give depth that is '
                 'registered to the colour camera'
             )
 

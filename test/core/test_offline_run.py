@@ -187,7 +187,7 @@ def test_intrinsics_that_stop_fitting_are_told(tmp_path):
             writer.write('/image_raw/compressed', 'sensor_msgs/msg/CompressedImage', shot, stamp)
     outcome = track_input(Task(bag, tmp_path / 'out', options(outputs=('npz',))))
     assert any('intrinsics assumed, 60° wide' in note for note in outcome.notes)
-    why = 'picture 7: picture is 320×240, its camera info is for 1920×240'
+    why = 'picture 7: picture is 320×240, its intrinsics are for 1920×240'
     assert f'recorded camera info was not used ({why})' in outcome.notes
     assert json.loads((tmp_path / 'out' / 'summary.json').read_text())['unusable'] == why
 
@@ -227,7 +227,7 @@ def test_a_picture_of_another_size_than_the_calibration_is_left_out(tmp_path):
     whole, resumed = (Task(folder, tmp_path / name, given) for name in ('whole', 'resumed'))
     outcome = track_input(whole)
     assert f'2 of {COUNT} pictures could not be tracked' in outcome.fault
-    assert '0000.png: picture is 160×120, its camera info is for 320×240; ' in outcome.fault
+    assert '0000.png: picture is 160×120, its intrinsics are for 320×240; ' in outcome.fault
     assert 'publish' not in outcome.fault and dict(outcome.hands)['right'] == COUNT - 2 - len(ABSENT)
     assert len(np.load(whole.folder / 'hands.npz')['uv']) == COUNT - 2
     assert {picture.shape for picture in pictures_of(whole.folder / 'hands.mp4')} == {(240, 320, 3)}

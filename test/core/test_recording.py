@@ -570,7 +570,7 @@ def test_why_recorded_intrinsics_are_not_used_is_kept(tmp_path: Path) -> None:
     assert good.camera is not None and nan.camera is large.camera is none.camera is None
     assert good.unusable == none.unusable == '', 'a camera that is not calibrated is no mistake'
     assert 'not finite' in nan.unusable
-    assert large.unusable == 'picture is 64×48, its camera info is for 128×48'
+    assert large.unusable == 'picture is 64×48, its intrinsics are for 128×48'
 
 
 def test_of_a_raw_and_a_compressed_topic_the_raw_one_is_taken(tmp_path: Path) -> None:

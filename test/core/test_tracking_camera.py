@@ -88,7 +88,7 @@ def test_pictures_of_another_size_are_refused():
         camera.check_size(320, 240)
     CameraModel(0, 0, K, []).check_size(320, 240)
     assert camera.size_mismatch(640, 480) == CameraModel(0, 0, K, []).size_mismatch(320, 240) == ''
-    assert camera.size_mismatch(320, 240) == 'picture is 320×240, its camera info is for 640×480'
+    assert camera.size_mismatch(320, 240) == 'picture is 320×240, its intrinsics are for 640×480'
 
 
 def test_view_rotation_is_proper_and_points_along_the_ray():
@@ -176,7 +176,7 @@ def test_what_is_sent_of_a_sensor_has_the_camera_of_its_readout():
 def test_the_readout_counts_for_no_picture_of_the_size_that_is_given():
     camera = CameraModel.from_info(320, 240, K, readout=Readout(100, 50, 320, 240, 2, 2))
     assert camera.of_size(320, 240) is camera, 'calibrated as it is sent'
-    assert camera.of_size(640, 480).size_mismatch(640, 480) == 'picture is 640×480, its camera info is for 160×120'
+    assert camera.of_size(640, 480).size_mismatch(640, 480) == 'picture is 640×480, its intrinsics are for 160×120'
     unknown = CameraModel.from_info(0, 0, K, readout=Readout(binning_x=2, binning_y=2)).of_size(320, 240)
     assert unknown.k[0, 0] == 300 and (unknown.width, unknown.height) == (0, 0)
     nothing = CameraModel.from_info(640, 480, K, readout=Readout(binning_x=2000, binning_y=2000)).of_size(320, 240)
