@@ -18,7 +18,7 @@ from minimal_hand_core.offline.options import TrackOptions
 from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, HandsDetector, HandState, Keypoints, NoHand
 from minimal_hand_core.tracking.memory import recall, remember
-from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_uv
+from minimal_hand_core.tracking.mirrored import project_as_received
 from minimal_hand_core.tracking.tracker import HandSolver
 
 
@@ -96,9 +96,7 @@ class OfflineTracker:
 
     def project(self, points: np.ndarray, camera: CameraModel, width: int) -> np.ndarray:
         """(N, 3) metres, camera frame → (N, 2) pixels of the picture as received, `width` wide, mirrored or not."""
-        if not self._mirrored:
-            return camera.project(points)
-        return mirror_uv(mirror_camera(camera, width).project(points), width)
+        return project_as_received(points, camera, width, self._mirrored)
 
     def mesh(self, state: HandState) -> np.ndarray:
         """(V, 3) float64 vertices in metres, frame of `state.keypoints_m`."""

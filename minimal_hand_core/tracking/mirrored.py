@@ -56,3 +56,20 @@ def mirror_camera(camera: CameraModel, width: int) -> CameraModel:
     if camera.distortion_model != 'equidistant':
         d[[i for i in _ODD_IN_X if i < len(d)]] *= -1
     return CameraModel(camera.width, camera.height, k, d, camera.distortion_model)
+
+
+def project_as_received(points: np.ndarray, camera: CameraModel, width: int, mirrored: bool) -> np.ndarray:
+    """Where points in the real camera's frame lie in the picture as received.
+
+    Args:
+        points: (N, 3) metres.
+        camera: intrinsics of the picture as received.
+        width: of the picture, pixels.
+        mirrored: whether it is.
+
+    Returns:
+        (N, 2) float64 pixels.
+    """
+    if not mirrored:
+        return camera.project(points)
+    return mirror_uv(mirror_camera(camera, width).project(points), width)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from minimal_hand_core.drawing import contact_sheet, draw_outline, draw_skeleton, draw_text, fitted
-from minimal_hand_core.tracking import CameraModel, PoseEstimator
-from minimal_hand_core.tracking.mirrored import mirror_camera, mirror_uv
+from minimal_hand_core.tracking import PoseEstimator
+from minimal_hand_core.tracking.mirrored import project_as_received
 from minimal_hand_ros.demo.records import Record
 
 SHEET_PICTURES = 12
@@ -33,21 +33,14 @@ def annotate(record: Record, estimator: PoseEstimator) -> np.ndarray | None:
     if camera is not None and record.truth is not None:
         draw_skeleton(picture, camera.project(record.truth), 1, _GHOST)
     if camera is not None and state is not None and state.metric:
-        mirrored = estimator.config.mirrored
-        outline = _project(camera, estimator.mesh(state), mirrored)
+        seen = (camera, picture.shape[1], estimator.config.mirrored)
+        outline = project_as_received(estimator.mesh(state), *seen)
         draw_outline(picture, outline, estimator.model.faces.numpy(), _MESH)
-        draw_skeleton(picture, _project(camera, state.keypoints_m, mirrored), 2)
+        draw_skeleton(picture, project_as_received(state.keypoints_m, *seen), 2)
     elif record.uv is not None:
         draw_skeleton(picture, record.uv, 2)
     draw_text(picture, _caption(record))
     return picture
-
-
-def _project(camera: CameraModel, points: np.ndarray, mirrored: bool) -> np.ndarray:
-    """(N, 3) metres, camera frame → (N, 2) pixels of the picture as received."""
-    if not mirrored:
-        return camera.project(points)
-    return mirror_uv(mirror_camera(camera, camera.width).project(points), camera.width)
 
 
 def write_clip(path: Path, records: list[Record], estimator: PoseEstimator, rate: float) -> int:
