@@ -55,7 +55,10 @@ def header(frame: Frame, frame_id: str = '') -> dict[str, Any]:
 
 
 def hand_messages(tracked: TrackedFrame, side: str, hand: TrackedHand, prefix: str) -> Iterator[Message]:
-    """What is to be said of one hand in one picture; where it lies only with intrinsics.
+    """What is to be said of one hand in one picture, no more than the tracker node says.
+
+    Keypoints always, valid or not. The shape at the beginning, and when a hand has been seen that it was learned from.
+    The pose of a hand, and once, not valid, that it is gone; where it lies only with intrinsics.
 
     Args:
         tracked: the picture.
@@ -65,8 +68,10 @@ def hand_messages(tracked: TrackedFrame, side: str, hand: TrackedHand, prefix: s
     """
     frame, state = tracked.frame, hand.state
     yield Message(f'{prefix}keypoints', f'{PACKAGE}HandKeypoints', keypoints_fields(tracked, side, hand))
-    yield Message(f'{prefix}shape', f'{PACKAGE}HandShape', shape_fields(frame, side, hand), _LATCHED)
-    yield Message(f'{prefix}pose', f'{PACKAGE}HandPose', pose_fields(frame, side, hand))
+    if hand.first or isinstance(hand.found, Keypoints):
+        yield Message(f'{prefix}shape', f'{PACKAGE}HandShape', shape_fields(frame, side, hand), _LATCHED)
+    if state is not None or hand.gone:
+        yield Message(f'{prefix}pose', f'{PACKAGE}HandPose', pose_fields(frame, side, hand))
     if state is None:
         return
     # joint angles are of no frame

@@ -30,12 +30,17 @@ class TrackedHand(NamedTuple):
         shape: of the hand, as it was known then.
         state: the articulated hand; None when there is none.
         quaternions: (16, 4) float64 x y z w of its rotations; (0, 4) when there is none.
+        first: this is the first picture of all.
+        gone: this is where it counts as lost: none for longer than `lost_timeout`, or never yet, which was not so, or
+            not known, one picture before.
     """
 
     found: Keypoints | NoHand
     shape: HandShape
     state: HandState | None
     quaternions: np.ndarray
+    first: bool = False
+    gone: bool = False
 
 
 class TrackedFrame(NamedTuple):
@@ -87,11 +92,7 @@ class OfflineTracker:
         if camera is not None:
             camera.check_size(frame.image.shape[1], frame.image.shape[0])
         found = self._detector.detect(frame.image, frame.stamp * 1e-9, camera)
-        states = {side: solver.solve(found[side], camera) for side, solver in self.solvers.items()}
-        hands = {
-            side: TrackedHand(found[side], self.solvers[side].shape.shape, state, _quaternions(state))
-            for side, state in states.items()
-        }
+        hands = {side: _solved(solver, found[side], camera) for side, solver in self.solvers.items()}
         return TrackedFrame(frame, camera, hands)
 
     def project(self, points: np.ndarray, camera: CameraModel, width: int) -> np.ndarray:
@@ -117,6 +118,13 @@ class OfflineTracker:
             RecallError: it is none of a tracker of these settings.
         """
         recall(memory, self._detector, self.solvers)
+
+
+def _solved(solver: HandSolver, found: Keypoints | NoHand, camera: CameraModel | None) -> TrackedHand:
+    first, lost = not solver.pose.started, solver.pose.lost
+    state = solver.solve(found, camera)
+    gone = state is None and solver.pose.lost and (first or not lost)
+    return TrackedHand(found, solver.shape.shape, state, _quaternions(state), first, gone)
 
 
 def _quaternions(state: HandState | None) -> np.ndarray:

@@ -93,6 +93,11 @@ class PoseEstimator:
         return HandShape(np.zeros(10), self.config.hand_length or self.model_hand_length)
 
     @property
+    def started(self) -> bool:
+        """Whether any picture has come yet."""
+        return self._now is not None
+
+    @property
     def lost(self) -> bool:
         """No hand for longer than `lost_timeout`, or never yet; judged at the last update or miss."""
         if self._last_stamp is None or self._now is None:

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -103,24 +104,30 @@ def test_all_results_of_a_video(video, tmp_path):
     assert len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == COUNT
 
 
-def test_recording_has_what_the_tracker_publishes(bag, tmp_path):
-    outcome = track_input(Task(bag, tmp_path / 'out', options(pictures=True)))
+@pytest.mark.parametrize(('lost_timeout', 'gone'), [(0.3, []), (0.1, [ABSENT[-1]])])
+def test_recording_has_what_the_tracker_publishes(bag, tmp_path, lost_timeout, gone):
+    settings = options(pictures=True)
+    settings = replace(settings, tracker=replace(settings.tracker, lost_timeout=lost_timeout))
+    outcome = track_input(Task(bag, tmp_path / 'out', settings))
     table = np.load(tmp_path / 'out' / 'hands.npz')
     found = {}
     for message in read_messages(tmp_path / 'out' / 'hands.mcap'):
         found.setdefault(message.topic, []).append(message)
     hands = dict(outcome.hands)['right']
-    everywhere = ('/camera_info', '/image_raw/compressed', '/hand/keypoints', '/hand/shape', '/hand/pose')
     assert {topic: len(each) for topic, each in found.items()} == {
-        **dict.fromkeys(everywhere, COUNT),
-        **dict.fromkeys(('/hand/joint_states', '/hand/wrist', '/tf'), hands),
+        **dict.fromkeys(('/camera_info', '/image_raw/compressed', '/hand/keypoints'), COUNT),
+        **dict.fromkeys(('/hand/joint_states', '/hand/wrist', '/tf', '/hand/shape'), hands),
+        '/hand/pose': hands + len(gone),
     }
-    assert [message.stamp for message in found['/hand/pose']] == table['stamp'].tolist()
+    assert table['valid'][0] and table['valid'].tolist() == table['found'].tolist(), 'a shape with each, and the first'
+    assert [message.message.valid for message in found['/hand/keypoints']] == table['found'].tolist()
+    told = table['valid'].copy()
+    told[gone] = True
+    assert [message.stamp for message in found['/hand/pose']] == table['stamp'][told].tolist()
     poses = [message.message for message in found['/hand/pose']]
-    assert [pose.valid for pose in poses] == table['valid'].tolist()
-    first = int(table['valid'].argmax())
-    assert np.allclose(poses[first].keypoints, table['keypoints_m'][first].reshape(-1), atol=1e-6)
-    assert poses[first].header.frame_id == 'eye' and list(found['/camera_info'][0].message.k) == K
+    assert [pose.valid for pose in poses] == table['valid'][told].tolist()
+    assert np.allclose(poses[0].keypoints, table['keypoints_m'][0].reshape(-1), atol=1e-6)
+    assert poses[0].header.frame_id == 'eye' and list(found['/camera_info'][0].message.k) == K
     assert len(found['/tf'][0].message.transforms) == 21
     # the pictures are those of the bag, byte for byte
     original = [bytes(each.message.data) for each in read_messages(bag, ['/image_raw/compressed'])]
@@ -132,7 +139,7 @@ def test_an_interruption_changes_nothing(video, bag, tmp_path, side):
     for number, path in enumerate((video, bag)):
         whole, resumed = (Task(path, tmp_path / f'{name}{number}', options(side=side)) for name in ('whole', 'resumed'))
         track_input(whole)
-        # within a chunk, at its last picture, at the first of one, and within a hand's absence
+        # within a chunk, at its last picture, at the first of one, and within a hand's absence, before it is said
         outcome, tries = track_through(resumed, interrupt_at((3, 16, 17, 22, COUNT)))
         assert tries == 6 and not outcome.fault
         assert_same_results(whole.folder, resumed.folder)
@@ -378,7 +385,9 @@ def test_no_hand_in_the_whole_video(tmp_path):
     outcome = track_input(Task(folder, tmp_path / 'out', options(meshes='obj')))
     assert not outcome.fault and 'no right hand was seen in 10 pictures' in outcome.notes
     assert len(rows_of(tmp_path / 'out' / 'hands.csv')) == len(pictures_of(tmp_path / 'out' / 'hands.mp4')) == 10
-    assert sum(topic == '/hand/pose' for topic, *_ in messages(tmp_path / 'out' / 'hands.mcap')) == 10
+    topics = [topic for topic, *_ in messages(tmp_path / 'out' / 'hands.mcap')]
+    assert topics.count('/hand/keypoints') == 10
+    assert topics.count('/hand/pose') == topics.count('/hand/shape') == 1, 'that there is none is said once'
 
 
 def test_unreadable_pictures_are_named_and_left_out(tmp_path):

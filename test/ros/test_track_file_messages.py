@@ -84,13 +84,20 @@ def test_a_hand(rng, header, side):
 
 
 def test_no_hand(header):
-    hand = TrackedHand(NoHand(STAMP * 1e-9, 0.21), Shape(np.zeros(10), 0.09), None, np.zeros((0, 4)))
+    nothing = (NoHand(STAMP * 1e-9, 0.21), Shape(np.zeros(10), 0.09), None, np.zeros((0, 4)))
+    hand = TrackedHand(*nothing, first=True, gone=True)
     frame = Frame(3, STAMP, np.zeros((48, 64, 3), np.uint8), None, 'picture', frame_id='eye')
     told = {m.topic: m for m in offline.hand_messages(TrackedFrame(frame, None, {}), 'left', hand, '/hand/')}
     assert list(told) == ['/hand/keypoints', '/hand/shape', '/hand/pose']
     found = messages.keypoints_message(header, hand.found, 'left', (64, 48), None, 0.0)
     assert recorded(told['/hand/keypoints'], HandKeypoints) == published(found)
     assert recorded(told['/hand/pose'], HandPose) == published(messages.lost_message(header, 'left', 0.21, {}))
+    for hand, topics in (
+        (TrackedHand(*nothing), ['/hand/keypoints']),
+        (TrackedHand(*nothing, gone=True), ['/hand/keypoints', '/hand/pose']),
+    ):
+        told = offline.hand_messages(TrackedFrame(frame, None, {}), 'left', hand, '/hand/')
+        assert [message.topic for message in told] == topics
 
 
 @pytest.mark.parametrize('camera', [CAMERA, None])
