@@ -68,27 +68,68 @@ def small_loss(
     """
     heat, delta, location = at_least_float32(logits[0]), *logits[1:]
     b = heat.shape[0]
-    target = heat_targets(uv, size=heat.shape[-1])
-    mass = target.sum(dim=(-2, -1), keepdim=True)
-    share = target / mass.clamp_min(1e-6)
-    present = (mass > 0).to(heat.dtype)[..., 0, 0]
+    _, share, present = places(uv, heat)
 
     flat = heat.reshape(b, NUM_KEYPOINTS, -1)
     log_share = functional.log_softmax(torch.cat([flat, torch.zeros_like(flat[..., :1])], dim=-1), dim=-1)
     cross = -(share.reshape(b, NUM_KEYPOINTS, -1) * log_share[..., :-1]).sum(-1) - (1 - present) * log_share[..., -1]
     heat_loss = weighted_mean(cross, weight, least=1e-6)
 
-    weight_3d = weight_3d[:, None] * present  # only where the joint is in the crop is there a place to read it
     locations, deltas = (maps.unflatten(1, (NUM_KEYPOINTS, 3)) for maps in (location, delta))
-    location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d)
+    return with_3d(
+        heat_loss,
+        locations,
+        deltas,
+        xyz,
+        (share, present),
+        (weight, weight_3d),
+        (delta_factor, location_factor, biomechanical_factor),
+        biomechanics,
+    )
+
+
+def places(uv: Tensor, heat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the joints uv (B, 21, 2) lie on heat maps (B, 21, h, h).
+
+    Returns:
+        target (B, 21, h, h); share (B, 21, h, h), the same with the sum 1 per joint; present (B, 21), 1 for joints in
+        the crop, 0 for others, whose target and share are 0.
+    """
+    target = heat_targets(uv, size=heat.shape[-1])
+    mass = target.sum(dim=(-2, -1), keepdim=True)
+    return target, target / mass.clamp_min(1e-6), (mass > 0).to(heat.dtype)[..., 0, 0]
+
+
+def with_3d(
+    heat_loss: Tensor,
+    locations: Tensor,
+    deltas: Tensor,
+    xyz: Tensor,
+    place: tuple[Tensor, Tensor],
+    weights: tuple[Tensor, Tensor],
+    factors: tuple[float, float, float],
+    biomechanics: BiomechanicalLoss | None,
+) -> DetNetLoss:
+    """A loss of heat maps together with those of the 3D maps.
+
+    Args:
+        heat_loss: scalar.
+        locations, deltas, xyz: as of losses_3d.
+        place: share and present of `places`.
+        weights: (B, 21) of the 2D and (B,) of the 3D labels.
+        factors: of delta, location and biomechanical loss.
+        biomechanics: as of small_loss.
+    """
+    (share, present), (weight, weight_3d) = place, weights
+    delta_factor, location_factor, biomechanical_factor = factors
+    # only where the joint is in the crop is there a place to read it
+    location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d[:, None] * present)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
     biomechanical = torch.zeros_like(total)
     if biomechanics is not None:
-        seen = (present > 0) & (weight > 0)
-        biomechanical = biomechanics(read_maps(locations, share), seen).total
+        biomechanical = biomechanics(read_maps(locations, share), (present > 0) & (weight > 0)).total
         total = total + biomechanical_factor * biomechanical
-    parts = (part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical))
-    return DetNetLoss(total, *parts)
+    return DetNetLoss(total, *(part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical)))
 
 
 def refined_loss(hands: DecodedHands, uv: Tensor, xyz: Tensor, weight: Tensor, weight_3d: Tensor) -> Tensor:

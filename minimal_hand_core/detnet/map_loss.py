@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
-from minimal_hand_core.detnet.losses import DetNetLoss, losses_3d, parent_directions, weighted_mean
-from minimal_hand_core.detnet.output import DetNetOutput, at_least_float32, read_maps
+from minimal_hand_core.detnet.losses import DetNetLoss, parent_directions, places, weighted_mean, with_3d
+from minimal_hand_core.detnet.output import DetNetOutput, at_least_float32
 from minimal_hand_core.detnet.ranks import sum_over_ranks
 from minimal_hand_core.detnet.targets import heat_targets, truncated_targets
 
@@ -42,20 +42,18 @@ def joint_loss(
         biomechanics: adds its loss of the located hands, times biomechanical_factor; None leaves the term out.
     """
     heat, deltas, locations = at_least_float32(output.heatmaps), *output[1:]
-    target = heat_targets(uv, size=heat.shape[-1])
-    mass = target.sum(dim=(-2, -1), keepdim=True)
-    share = target / mass.clamp_min(1e-6)
-    present = (mass > 0).to(heat.dtype)[..., 0, 0]
-
+    target, share, present = places(uv, heat)
     heat_loss = weighted_mean((heat - target).square().sum(dim=(-2, -1)), weight, least=1e-6)
-    weight_3d = weight_3d[:, None] * present
-    location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d)
-    total = heat_loss + delta_factor * delta_loss + location_factor * location_loss
-    biomechanical = torch.zeros_like(total)
-    if biomechanics is not None:
-        biomechanical = biomechanics(read_maps(locations, share), (present > 0) & (weight > 0)).total
-        total = total + biomechanical_factor * biomechanical
-    return DetNetLoss(total, *(part.detach() for part in (heat_loss, delta_loss, location_loss, biomechanical)))
+    return with_3d(
+        heat_loss,
+        locations,
+        deltas,
+        xyz,
+        (share, present),
+        (weight, weight_3d),
+        (delta_factor, location_factor, biomechanical_factor),
+        biomechanics,
+    )
 
 
 def peer_loss(
