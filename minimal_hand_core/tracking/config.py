@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minimal_hand_core.hand.skeleton import SIDES
 from minimal_hand_core.pose.methods import check_pose_method
+from minimal_hand_core.shape.estimator import HAND_LENGTHS
 from minimal_hand_core.shape.methods import check_shape_method
 from minimal_hand_core.tracking.filters import FILTERS
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    'hand_length': HAND_LENGTHS,
+    'threads': (0, 64),
+    'enter_threshold': (0.0, 1.0),
+    'keep_threshold': (0.0, 1.0),
+    'max_inconsistency': (0.0, 10.0),
+    'search_windows': (1, 64),
+    'min_crop_side': (8.0, 4096.0),
+    'max_crop_ratio': (0.1, 10.0),
+    'hand_length_sigma': (0.0, 1.0),
+    'keypoint_sigma': (1e-4, 1.0),
+    'keypoint_scale': (0.5, 2.0),
+    'xyz_sigma': (1e-4, 10.0),
+    'wrist_min_cutoff': (1e-3, 1000.0),
+    'wrist_beta': (0.0, 10000.0),
+    'wrist_rest_speed': (0.0, 100.0),
+    'pose_min_cutoff': (1e-3, 1000.0),
+    'pose_beta': (0.0, 10000.0),
+    'pose_rest_speed': (0.0, 1000.0),
+    'derivative_cutoff': (1e-3, 1000.0),
+    'wrist_noise': (1e-6, 1.0),
+    'wrist_acceleration': (1e-6, 1000.0),
+    'pose_noise': (1e-6, 10.0),
+    'pose_acceleration': (1e-6, 1000.0),
+    'kalman_agility': (0.0, 10.0),
+    'lost_timeout': (0.0, 60.0),
+}
+"""Least and largest value of every number that can be set; who offers settings takes them from here. hand_length may
+be 0, too, and keep_threshold may not be above enter_threshold."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +85,13 @@ class DetectorConfig:
         _check_choice('side', self.side, SIDES)
         _check_text('weights', self.weights)
         _check_text('backend', self.backend)
-        _check_range('threads', self.threads, 0, 64)
-        _check_range('enter_threshold', self.enter_threshold, 0, 1)
-        _check_range('keep_threshold', self.keep_threshold, 0, self.enter_threshold, 'enter_threshold')
-        _check_range('max_inconsistency', self.max_inconsistency, 0, 10)
-        _check_range('search_windows', self.search_windows, 1, 64)
-        _check_range('min_crop_side', self.min_crop_side, 8, 4096)
-        _check_range('max_crop_ratio', self.max_crop_ratio, 0.1, 10)
+        _check_range('threads', self.threads)
+        _check_range('enter_threshold', self.enter_threshold)
+        _check_range('keep_threshold', self.keep_threshold, high=('enter_threshold', self.enter_threshold))
+        _check_range('max_inconsistency', self.max_inconsistency)
+        _check_range('search_windows', self.search_windows)
+        _check_range('min_crop_side', self.min_crop_side)
+        _check_range('max_crop_ratio', self.max_crop_ratio)
 
 
 @dataclass(frozen=True)
@@ -131,27 +163,27 @@ class PoseConfig:
         _check_choice('side', self.side, SIDES)
         _check_text('model', self.model)
         if self.hand_length != 0:
-            _check_range('hand_length', self.hand_length, 0.03, 0.15, unit=' m (0 = of the hand model)')
-        _check_range('hand_length_sigma', self.hand_length_sigma, 0, 1)
-        _check_range('keypoint_sigma', self.keypoint_sigma, 1e-4, 1)
-        _check_range('keypoint_scale', self.keypoint_scale, 0.5, 2)
-        _check_range('xyz_sigma', self.xyz_sigma, 1e-4, 10)
+            _check_range('hand_length', self.hand_length, unit=' m (0 = of the hand model)')
+        _check_range('hand_length_sigma', self.hand_length_sigma)
+        _check_range('keypoint_sigma', self.keypoint_sigma)
+        _check_range('keypoint_scale', self.keypoint_scale)
+        _check_range('xyz_sigma', self.xyz_sigma)
         check_pose_method(self.pose_method, 'pose_method')
         _check_text('pose_weights', self.pose_weights)
-        _check_range('wrist_min_cutoff', self.wrist_min_cutoff, 1e-3, 1000, unit=' Hz')
-        _check_range('wrist_beta', self.wrist_beta, 0, 10000)
-        _check_range('wrist_rest_speed', self.wrist_rest_speed, 0, 100, unit=' m/s')
-        _check_range('pose_min_cutoff', self.pose_min_cutoff, 1e-3, 1000, unit=' Hz')
-        _check_range('pose_beta', self.pose_beta, 0, 10000)
-        _check_range('pose_rest_speed', self.pose_rest_speed, 0, 1000, unit=' hand lengths/s')
-        _check_range('derivative_cutoff', self.derivative_cutoff, 1e-3, 1000, unit=' Hz')
+        _check_range('wrist_min_cutoff', self.wrist_min_cutoff, unit=' Hz')
+        _check_range('wrist_beta', self.wrist_beta)
+        _check_range('wrist_rest_speed', self.wrist_rest_speed, unit=' m/s')
+        _check_range('pose_min_cutoff', self.pose_min_cutoff, unit=' Hz')
+        _check_range('pose_beta', self.pose_beta)
+        _check_range('pose_rest_speed', self.pose_rest_speed, unit=' hand lengths/s')
+        _check_range('derivative_cutoff', self.derivative_cutoff, unit=' Hz')
         _check_choice('filter', self.filter, FILTERS)
-        _check_range('wrist_noise', self.wrist_noise, 1e-6, 1, unit=' m')
-        _check_range('wrist_acceleration', self.wrist_acceleration, 1e-6, 1000)
-        _check_range('pose_noise', self.pose_noise, 1e-6, 10, unit=' hand lengths')
-        _check_range('pose_acceleration', self.pose_acceleration, 1e-6, 1000)
-        _check_range('kalman_agility', self.kalman_agility, 0, 10)
-        _check_range('lost_timeout', self.lost_timeout, 0, 60, unit=' s')
+        _check_range('wrist_noise', self.wrist_noise, unit=' m')
+        _check_range('wrist_acceleration', self.wrist_acceleration)
+        _check_range('pose_noise', self.pose_noise, unit=' hand lengths')
+        _check_range('pose_acceleration', self.pose_acceleration)
+        _check_range('kalman_agility', self.kalman_agility)
+        _check_range('lost_timeout', self.lost_timeout, unit=' s')
 
 
 @dataclass(frozen=True)
@@ -201,6 +233,9 @@ def _check_text(name: str, value: str) -> None:
         raise ValueError(f'{name} is {value!r}; give a text that is not empty')
 
 
-def _check_range(name: str, value: float, low: float, high: float, high_name: str = '', unit: str = '') -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f'{name} is {value}; give {low:g}…{high:g}{f" ({high_name})" if high_name else ""}{unit}')
+def _check_range(name: str, value: float, *, high: tuple[str, float] | None = None, unit: str = '') -> None:
+    """Against RANGES; `high` names a setting that must not be exceeded, and its value, which count instead."""
+    least, most = RANGES[name]
+    called, most = high or ('', most)
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ValueError(f'{name} is {value}; give {least:g}…{most:g}{f" ({called})" if called else ""}{unit}')

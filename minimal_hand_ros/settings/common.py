@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from minimal_hand_core.hand.skeleton import SIDES
+from minimal_hand_core.tracking.config import RANGES
 from minimal_hand_ros.names import BOTH
 from minimal_hand_ros.parameters import ParameterError, ParameterLoader
 
 DEFAULT_FRAME = 'camera_optical_frame'
-HAND_LENGTH_RANGE = (0.03, 0.15)
-"""Metres."""
 
 
 def load_side(load: ParameterLoader) -> str:
@@ -33,12 +32,12 @@ def load_model(load: ParameterLoader) -> str:
 
 def load_threads(load: ParameterLoader) -> int:
     """Parameter threads."""
-    return load.integer('threads', 1, 1, 64, 'processor threads for network and hand model')
+    return load.integer('threads', 1, 1, int(RANGES['threads'][1]), 'processor threads for network and hand model')
 
 
 def load_hand_length(load: ParameterLoader, more: str = 'calibrate sets it') -> float:
     """Parameter hand_length, metres; `more` ends its description."""
-    low, high = HAND_LENGTH_RANGE
+    low, high = RANGES['hand_length']
     value = load.number(
         'hand_length',
         0.0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from minimal_hand_core.inference import BACKENDS
 from minimal_hand_core.tracking import DetectorConfig
+from minimal_hand_core.tracking.config import RANGES
 from minimal_hand_ros.names import sides_of
 from minimal_hand_ros.parameters import ParameterError, ParameterLoader
 from minimal_hand_ros.qos import RELIABILITY_CHOICES
@@ -68,10 +69,18 @@ def load_detector(load: ParameterLoader, side: str, threads: int, mirrored: bool
     """The parameters of the detector; those that other stages have too are given."""
     default = DetectorConfig()
     enter = load.number(
-        'enter_threshold', default.enter_threshold, 0.0, 1.0, 'score at which a hand is found', live=True
+        'enter_threshold',
+        default.enter_threshold,
+        *RANGES['enter_threshold'],
+        'score at which a hand is found',
+        live=True,
     )
     keep = load.number(
-        'keep_threshold', default.keep_threshold, 0.0, 1.0, 'score below which a hand is lost', live=True
+        'keep_threshold',
+        default.keep_threshold,
+        *RANGES['keep_threshold'],
+        'score below which a hand is lost',
+        live=True,
     )
     if keep > enter:
         raise ParameterError(f"parameter 'keep_threshold' is {keep}: give no more than enter_threshold, {enter}")
@@ -90,16 +99,14 @@ def load_detector(load: ParameterLoader, side: str, threads: int, mirrored: bool
         max_inconsistency=load.number(
             'max_inconsistency',
             default.max_inconsistency,
-            0.0,
-            10.0,
+            *RANGES['max_inconsistency'],
             'largest difference of picture keypoints and shape, share of the hand in the picture',
             live=True,
         ),
         search_windows=load.integer(
             'search_windows',
             default.search_windows,
-            1,
-            64,
+            *(int(each) for each in RANGES['search_windows']),
             'network runs per picture while no hand is followed',
             live=True,
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from minimal_hand_core.pose import POSE_METHODS
 from minimal_hand_core.tracking import FILTERS, PoseConfig
+from minimal_hand_core.tracking.config import RANGES
 from minimal_hand_ros.parameters import ParameterLoader
 from minimal_hand_ros.settings.common import load_mirrored, load_model, load_side, load_threads
 
@@ -66,17 +67,17 @@ def load_pose(load: ParameterLoader, side: str, model: str, hand_length: float, 
     """The parameters of the PoseEstimator; those that other stages have too are given."""
     default = PoseConfig()
 
-    def number(name: str, low: float, high: float, description: str) -> float:
-        return load.number(name, getattr(default, name), low, high, description, live=True)
+    def number(name: str, description: str) -> float:
+        return load.number(name, getattr(default, name), *RANGES[name], description, live=True)
 
     return PoseConfig(
         side=side,
         model=model,
         hand_length=hand_length,
-        hand_length_sigma=number('hand_length_sigma', 0.0, 1.0, 'relative standard deviation of the hand length'),
-        keypoint_sigma=number('keypoint_sigma', 1e-4, 1.0, 'noise of uv, share of the hand in the picture'),
+        hand_length_sigma=number('hand_length_sigma', 'relative standard deviation of the hand length'),
+        keypoint_sigma=number('keypoint_sigma', 'noise of uv, share of the hand in the picture'),
         keypoint_scale=load_keypoint_scale(load),
-        xyz_sigma=number('xyz_sigma', 1e-4, 10.0, 'noise of xyz, hand lengths'),
+        xyz_sigma=number('xyz_sigma', 'noise of xyz, hand lengths'),
         pose_method=load.choice('pose.method', default.pose_method, POSE_METHODS, 'how rotations are found'),
         pose_limits=load.flag(
             'pose.limits', default.pose_limits, 'bend no joint further than an ordinary hand does', live=True
@@ -89,19 +90,19 @@ def load_pose(load: ParameterLoader, side: str, model: str, hand_length: float, 
         ),
         mirrored=mirrored,
         filter=load.choice('filter', default.filter, FILTERS, 'what steadies wrist and pose', live=True),
-        wrist_min_cutoff=number('wrist_min_cutoff', 1e-3, 1000.0, "Hz, wrist filter's cut-off at rest"),
-        wrist_beta=number('wrist_beta', 0.0, 10000.0, "wrist filter's cut-off per speed, Hz per m/s"),
-        pose_min_cutoff=number('pose_min_cutoff', 1e-3, 1000.0, "Hz, pose filter's cut-off at rest"),
-        pose_beta=number('pose_beta', 0.0, 10000.0, "pose filter's cut-off per speed, Hz per hand length/s"),
-        wrist_rest_speed=number('wrist_rest_speed', 0.0, 100.0, 'm/s, speed of the wrist that is taken for noise'),
-        pose_rest_speed=number('pose_rest_speed', 0.0, 1000.0, 'hand lengths/s, speed that is taken for noise'),
-        derivative_cutoff=number('derivative_cutoff', 1e-3, 1000.0, 'Hz, of the speed that the filters heed'),
-        wrist_noise=number('wrist_noise', 1e-6, 1.0, 'm, Kalman: noise of the wrist'),
-        wrist_acceleration=number('wrist_acceleration', 1e-6, 1000.0, 'm/s^1.5, Kalman: unrest of the wrist at rest'),
-        pose_noise=number('pose_noise', 1e-6, 10.0, 'hand lengths, Kalman: noise of the pose'),
-        pose_acceleration=number('pose_acceleration', 1e-6, 1000.0, 'hand lengths/s^1.5, Kalman: unrest at rest'),
-        kalman_agility=number('kalman_agility', 0.0, 10.0, 'Kalman: how fast a motion that begins is believed'),
-        lost_timeout=number('lost_timeout', 0.0, 60.0, 'seconds without a hand until it counts as lost'),
+        wrist_min_cutoff=number('wrist_min_cutoff', "Hz, wrist filter's cut-off at rest"),
+        wrist_beta=number('wrist_beta', "wrist filter's cut-off per speed, Hz per m/s"),
+        pose_min_cutoff=number('pose_min_cutoff', "Hz, pose filter's cut-off at rest"),
+        pose_beta=number('pose_beta', "pose filter's cut-off per speed, Hz per hand length/s"),
+        wrist_rest_speed=number('wrist_rest_speed', 'm/s, speed of the wrist that is taken for noise'),
+        pose_rest_speed=number('pose_rest_speed', 'hand lengths/s, speed that is taken for noise'),
+        derivative_cutoff=number('derivative_cutoff', 'Hz, of the speed that the filters heed'),
+        wrist_noise=number('wrist_noise', 'm, Kalman: noise of the wrist'),
+        wrist_acceleration=number('wrist_acceleration', 'm/s^1.5, Kalman: unrest of the wrist at rest'),
+        pose_noise=number('pose_noise', 'hand lengths, Kalman: noise of the pose'),
+        pose_acceleration=number('pose_acceleration', 'hand lengths/s^1.5, Kalman: unrest at rest'),
+        kalman_agility=number('kalman_agility', 'Kalman: how fast a motion that begins is believed'),
+        lost_timeout=number('lost_timeout', 'seconds without a hand until it counts as lost'),
     )
 
 
@@ -110,8 +111,7 @@ def load_keypoint_scale(load: ParameterLoader) -> float:
     return load.number(
         'keypoint_scale',
         PoseConfig().keypoint_scale,
-        0.5,
-        2.0,
+        *RANGES['keypoint_scale'],
         'size of the hand the network draws, beside the true one',
         live=True,
     )

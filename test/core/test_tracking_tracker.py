@@ -1,5 +1,7 @@
 """The whole tracker on a fake hand (three dots, an engine that sees them) with the real hand model."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from fake_engine import DotEngine, paint, placed
 
 from minimal_hand_core.hand.skeleton import MIDDLE_MCP, WRIST
 from minimal_hand_core.tracking import CameraError, CameraModel, HandTracker, HandTrackerConfig, PictureError
+from minimal_hand_core.tracking.config import RANGES
 from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE
 
 CAMERA = CameraModel(640, 480, [600, 0, 319.5, 0, 600, 239.5, 0, 0, 1], [])
@@ -156,3 +159,17 @@ def test_settings_change_while_running():
         with pytest.raises(ValueError, match=f'{said} cannot change'):
             tracking.reconfigure(HandTrackerConfig(**{**settings, **changed}))
     assert tracking.config.lost_timeout == 0.1 == tracking.pose.config.lost_timeout
+
+
+def test_every_number_that_can_be_set_has_one_range():
+    numbers = {field.name for field in fields(HandTrackerConfig) if type(field.default) in (int, float)}
+    assert numbers == set(RANGES)
+    for name, (least, most) in RANGES.items():
+        for value in (least, most):
+            if name != 'keep_threshold':
+                more = {'keep_threshold': 0.0} if name == 'enter_threshold' else {}
+                assert getattr(HandTrackerConfig(**{name: value, **more}), name) == value
+        for value in (least - 1e-6, 1.001 * most, float('nan')):
+            if value or name != 'hand_length':
+                with pytest.raises(ValueError, match=f'^{name} is {value}; give '):
+                    HandTrackerConfig(**{name: value})

@@ -11,6 +11,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from rclpy.node import Node  # noqa: E402
 
+from minimal_hand_core.tracking.config import RANGES  # noqa: E402
 from minimal_hand_ros import settings  # noqa: E402
 from minimal_hand_ros.parameters import FIXED, LIVE, NodeParameters, ParameterError, ParameterLoader  # noqa: E402
 
@@ -58,6 +59,20 @@ def test_defaults_are_valid_frozen_and_described(make_node: Callable[..., Node],
         assert (LIVE in descriptor.additional_constraints) != (FIXED in descriptor.additional_constraints), name
         if isinstance(node.get_parameter(name).value, (int, float)) and descriptor.type in (2, 3):
             assert descriptor.integer_range or descriptor.floating_point_range, name
+
+
+@pytest.mark.parametrize(
+    'load', [settings.load_keypoint_settings, settings.load_ik_settings, settings.load_tracker_settings]
+)
+def test_ranges_are_those_of_the_core(make_node: Callable[..., Node], load) -> None:
+    node = make_node()
+    load(ParameterLoader(node))
+    declared = RANGES.keys() & node._parameters.keys() - {'hand_length', 'threads'}  # 0 is the model's; no 0 threads
+    assert len(declared) > 3
+    for name in declared:
+        descriptor = node.describe_parameter(name)
+        (found,) = descriptor.floating_point_range or descriptor.integer_range
+        assert (found.from_value, found.to_value) == RANGES[name], name
 
 
 @pytest.mark.parametrize(
