@@ -35,7 +35,8 @@ class Shot(NamedTuple):
     image: (H, W, 3) uint8 BGR.
     name: what to call it in messages, e.g. its path.
     truth: the hand that was rendered into it; None for everything else.
-    stamp: seconds: in a film from its beginning, of a webcam since it was opened; None = as the source's rate says.
+    stamp: seconds: in a film or a recording from its first picture, of a webcam since it was opened; None = as the
+        source's rate says.
     """
 
     image: np.ndarray

@@ -25,7 +25,8 @@ class Picture(NamedTuple):
 
     Attributes:
         stamp: seconds since the source's first one, those that could not be read counted; of a webcam, since it was
-            opened. A film's pictures have the times that it gives them, others those of the source's rate.
+            opened. Pictures of films and recordings have the times that those give them, others those of the source's
+            rate.
         image: (H, W, 3) uint8 BGR.
         camera: its intrinsics.
         name: what to call it in messages.

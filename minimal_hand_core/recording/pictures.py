@@ -183,6 +183,7 @@ class RecordingSource:
         self._path, self._loop, self._good = path, loop, 0
         self.rate = self._pictures.rate
         self.camera: CameraModel | None = None
+        self._start: int | None = None
 
     def read(self) -> Shot | None:
         """As PictureSource says; what is whole of a recording that is cut off is given, then the error is raised."""
@@ -195,13 +196,15 @@ class RecordingSource:
                 if not self._good:
                     raise SourceError(f'source {self._path} holds no picture that can be read')
                 return None
-            self._left, self._good = iter(self._pictures), 0
+            self._left, self._good, self._start = iter(self._pictures), 0, None
             return self.read()
+        if self._start is None:
+            self._start = picture.stamp
         if picture.image is None:
             raise PictureError(picture.name)
         self._good += 1
         self.camera = picture.camera
-        return Shot(picture.image, picture.name)
+        return Shot(picture.image, picture.name, stamp=(picture.stamp - self._start) * 1e-9)
 
     def close(self) -> None:
         """Let go of the recording."""

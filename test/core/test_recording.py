@@ -622,6 +622,15 @@ def test_pictures_in_a_row_have_the_intrinsics_of_their_recording(recorded: Path
     assert [p.camera.k[0, 0] for p in pictures_of(str(recorded), limit=2, camera=given)] == [80.0] * 2
 
 
+def test_pictures_in_a_row_have_the_times_of_their_messages(tmp_path: Path) -> None:
+    path = tmp_path / 'uneven.mcap'
+    with RecordingWriter(path) as writer:
+        for i in (0, 1, 5, 6):
+            writer.write('/image_raw/compressed', JPEG, jpeg(i), START + i * PERIOD)
+    stamps = [found.stamp for found in pictures_of(str(path))]
+    assert stamps == pytest.approx([i * PERIOD * 1e-9 for i in (0, 1, 5, 6)], abs=1e-9)
+
+
 def test_a_cut_off_recording_gives_its_pictures_first(recorded: Path, tmp_path: Path) -> None:
     path = tmp_path / 'cut.mcap'
     path.write_bytes(recorded.read_bytes()[:-50])
