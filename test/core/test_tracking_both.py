@@ -103,6 +103,8 @@ def test_each_hand_is_lost_and_found_by_itself():
 class Sideless(NearestHand):
     """Takes every hand for one of either side, but prefers the true one by a little, as real weights do."""
 
+    preference = 0.06
+
     def run(self, crops):
         true, flipped = super().run(crops), super().run(np.ascontiguousarray(crops[:, :, ::-1]))
         flipped.uv[..., 0] = 127 - flipped.uv[..., 0]
@@ -111,7 +113,7 @@ class Sideless(NearestHand):
         return EngineOutput(
             np.where(use[..., None], true.uv, flipped.uv),
             np.where(use[..., None], true.xyz, flipped.xyz),
-            np.where(use, true.confidence, flipped.confidence - 0.06 * (flipped.confidence > 0.5)),
+            np.where(use, true.confidence, flipped.confidence - self.preference * (flipped.confidence > 0.5)),
         )
 
 
@@ -124,6 +126,45 @@ def test_a_network_that_hardly_knows_sides_still_keeps_them():
     assert not any(isinstance(single.detect(picture, i / 30), Keypoints) for i in range(40))
     careless = KeypointDetector(DetectorConfig(side='left', check_side=False), Sideless())
     assert any(isinstance(careless.detect(picture, i / 30), Keypoints) for i in range(40))
+
+
+def test_the_other_hand_is_let_go_when_it_looks_so_again_and_again():
+    engine = Sideless()
+    detector = KeypointDetector(DetectorConfig(side='left', search_windows=1), engine)
+    picture, stamps = two((320, 240), None, 110), iter(np.arange(100) / 30)
+
+    def seen(pictures):
+        found = []
+        for _ in range(pictures):
+            detector.suggest(Crop((320, 240), 400))
+            found.append(isinstance(detector.detect(picture, next(stamps)), Keypoints))
+        return found
+
+    engine.preference = 0.02
+    assert all(seen(9)), 'by so little either side may score higher'
+    detector.reset()
+    engine.preference = 0.045
+    assert seen(1) == [True], 'one picture is no proof'
+    assert seen(8)[-1] is False
+    now = next(stamps)
+    stamps = iter(now + np.array([0.4, 0.8, 1.2, 1.6, 2.05, 2.5]))
+    assert not any(seen(4)), 'nor is it taken for one again at once'
+    assert any(seen(2))
+
+
+def test_a_hand_that_turns_out_to_be_of_the_other_side_changes_it_once():
+    engine = Sideless()
+    detector = both(engine, search_windows=1)
+    picture = two((320, 240), None, 110)
+    run(detector, picture, 2)
+    assert detector.following == ('right',)
+    engine.preference = -0.09  # the network has thought better of it
+    sides = []
+    for i in range(2, 30):
+        detector.detect(picture, i / 30)
+        sides += detector.following
+    assert sides[-1] == 'left' and len(sides) == 28
+    assert sides == sorted(sides, reverse=True), 'right, then left for good'
 
 
 def test_the_look_at_the_other_side_can_wait_until_the_answer_is_out():
@@ -250,6 +291,31 @@ def test_the_side_is_judged_by_many_pictures():
     for _ in range(10):
         sure.weigh(-0.1)
     assert not sure.wrong_side
+
+
+def test_a_track_of_the_other_side_keeps_its_evidence_and_gets_room():
+    places = [placed((100 + 3 * i, 100), 50) for i in range(12)]
+    hands = [Keypoints('right', i / 30, 0.9, uv, np.zeros((21, 3)), np.full(21, 0.9)) for i, uv in enumerate(places)]
+    track = Track(hands[0], -0.1)
+    for found in hands[1:]:
+        track.take(found)
+        track.weigh(-0.1)
+    assert track.wrong_side
+    close = track.crop_at(hands[-1].stamp).side
+    track.change_side(hands[-1])
+    assert not track.wrong_side
+    assert track.crop_at(hands[-1].stamp).side > 1.1 * close, 'as the other hand it may be elsewhere'
+    for _ in range(5):
+        track.weigh(-0.1)
+    assert not track.wrong_side, 'what spoke for this side still counts'
+
+
+def test_old_looks_at_the_other_side_are_forgotten():
+    found = Keypoints('right', 0.0, 0.9, placed((100, 100), 50), np.zeros((21, 3)), np.full(21, 0.9), Crop((0, 0), 99))
+    track = Track(found, 0.1)
+    for margin in [0.1] * 1000 + [-0.1] * 60:
+        track.weigh(margin)
+    assert track.wrong_side
 
 
 def test_same_place():

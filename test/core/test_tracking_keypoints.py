@@ -7,7 +7,9 @@ import pytest
 from fake_engine import HAND, DotEngine, paint, placed
 
 from minimal_hand_core.tracking import CameraModel, Crop, DetectorConfig, KeypointDetector, Keypoints, NoHand
+from minimal_hand_core.tracking.crop import PAD
 from minimal_hand_core.tracking.gates import inconsistency
+from minimal_hand_core.tracking.looking import Look, Looker
 from minimal_hand_core.tracking.picture import PictureError
 from minimal_hand_core.tracking.search import SearchPlan
 
@@ -155,6 +157,34 @@ def test_xyz_turns_from_the_view_into_the_camera():
     assert np.allclose(np.linalg.norm(plain.xyz, axis=1), np.linalg.norm(turned.xyz, axis=1))
 
 
+class Spy(DotEngine):
+    """Keeps what it was shown."""
+
+    def run(self, crops):
+        self.shown = crops
+        return super().run(crops)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+def test_a_hidden_hand_is_painted_over_where_it_is_and_not_elsewhere(side):
+    engine, picture = Spy(), np.full((480, 640, 3), 255, np.uint8)
+    hand, crop = placed((250, 220), 40, 0.4), Crop((320, 240), 300)
+    Looker(engine).look(picture, 0.0, [Look(crop, side)], [hand])
+    painted = (engine.shown[0] == PAD).all(axis=2)
+    middle, box = hand.mean(axis=0), np.ptp(hand, axis=0).max()
+
+    def covered(uv):
+        x, y = crop.to_crop(uv, mirror=side == 'left').round().astype(int).T
+        return painted[y, x]
+
+    assert covered(hand).all()
+    outwards = (hand - middle) / np.linalg.norm(hand - middle, axis=1, keepdims=True)
+    tips = [4, 8, 12, 16, 20]
+    assert covered(hand[tips] + 0.06 * box * outwards[tips]).all(), 'flesh reaches beyond the keypoints'
+    assert not covered(hand[tips] + 0.25 * box * outwards[tips]).any()
+    assert not covered(hand * (-1, 1) + (2 * 320, 0)).any(), 'not its mirror image'
+
+
 class Liar(DotEngine):
     """A sure network whose picture keypoints and xyz are of different hands."""
 
@@ -167,6 +197,33 @@ def test_keypoints_that_contradict_xyz_are_no_hand():
     seeker = KeypointDetector(DetectorConfig(), Liar())
     picture = paint(placed((320, 240), 110))
     assert all(isinstance(seeker.detect(picture, i / 30), NoHand) for i in range(5))
+
+
+class Wobbly(DotEngine):
+    """A sure network whose xyz fits its picture keypoints as badly as is said."""
+
+    misfit = 0.0
+
+    def _see(self, crop):
+        uv, xyz, confidence = super()._see(crop)
+        if confidence[0] > 0.5:
+            wobble = np.random.default_rng(1).normal(size=(21, 2)) * (1, 1)
+            unit = inconsistency(uv, xyz + np.column_stack([0.01 * wobble, np.zeros(21)]), confidence) / 0.01
+            xyz = xyz + np.column_stack([self.misfit / unit * wobble, np.zeros(21)])
+        return uv, xyz, confidence
+
+
+def test_a_followed_hand_may_contradict_itself_more_than_a_new_one():
+    engine = Wobbly()
+    seeker, picture = KeypointDetector(DetectorConfig(max_inconsistency=0.1), engine), paint(placed((320, 240), 110))
+    engine.misfit = 0.09
+    assert all(isinstance(seeker.detect(picture, i / 30), NoHand) for i in range(10))
+    engine.misfit = 0.07
+    _, found = find(seeker, picture, start=1.0)
+    engine.misfit = 0.09
+    assert isinstance(seeker.detect(picture, found.stamp + 0.03), Keypoints)
+    engine.misfit = 0.11
+    assert isinstance(seeker.detect(picture, found.stamp + 0.06), NoHand)
 
 
 class Broken(DotEngine):

@@ -14,6 +14,7 @@ from minimal_hand_core.shape import HandShape
 from minimal_hand_core.tracking import CameraModel, Keypoints, PoseConfig, PoseEstimator
 from minimal_hand_core.tracking.kinematics import articulate
 from minimal_hand_core.tracking.state import UNKNOWN_VARIANCE
+from minimal_hand_core.tracking.wrist import rotation_covariance
 from minimal_hand_core.weights import ASSETS
 
 LENGTH = 0.095
@@ -77,6 +78,10 @@ def test_without_a_camera_the_hand_is_relative_to_its_wrist():
     assert (state.wrist_position == 0).all() and np.allclose(state.keypoints_m, points, atol=1e-9)
     assert (np.diag(state.wrist_covariance)[:3] == UNKNOWN_VARIANCE).all()
     assert (np.diag(state.wrist_covariance)[3:] < 1).all()
+    palm = points[[1, 5, 9, 13, 17]]
+    independent = rotation_covariance(palm, PoseConfig().xyz_sigma * LENGTH)
+    turns = np.diag(state.wrist_covariance)[3:]
+    assert (turns > 2 * np.diag(independent)).all(), 'networks tilt the palm as a whole'
 
 
 def test_bones_keep_their_lengths_under_noise():
@@ -138,6 +143,16 @@ def test_time_running_backwards_starts_afresh():
     assert estimator.lost
 
 
+@pytest.mark.parametrize('kind', ['one_euro', 'kalman'])
+def test_after_a_gap_without_pictures_the_filters_start_afresh(kind):
+    model, betas, _, points = a_pose(np.random.default_rng(7))
+    estimator = PoseEstimator(PoseConfig(lost_timeout=0.3, filter=kind, keypoint_scale=1.0), model)
+    shape = HandShape(betas, LENGTH)
+    estimator.update(seen(points, (0.2, 0, 0.7), PLAIN, 0.0), shape, PLAIN)
+    state = estimator.update(seen(points, (0.21, 0, 0.7), PLAIN, 0.35), shape, PLAIN)
+    assert np.allclose(state.wrist_position, (0.21, 0, 0.7), atol=1e-6)
+
+
 @pytest.mark.parametrize('spoil', ['nan', 'no palm', 'huge', 'behind', 'elsewhere'])
 def test_keypoints_that_cannot_be_a_hand_give_none(spoil):
     model, betas, _, points = a_pose(np.random.default_rng(8), wrist=np.eye(3))
@@ -156,6 +171,19 @@ def test_keypoints_that_cannot_be_a_hand_give_none(spoil):
     estimator = PoseEstimator(PoseConfig(), model)
     bad = Keypoints('right', 0.0, 0.9, uv, xyz, good.confidence)
     assert estimator.update(bad, HandShape(betas, LENGTH), PLAIN) is None
+    assert estimator.lost
+
+
+@pytest.mark.parametrize('spoil', ['short palm', 'far finger'])
+def test_xyz_that_no_hand_has_gives_none_without_a_camera_too(spoil):
+    model, betas, _, points = a_pose(np.random.default_rng(8))
+    bad = seen(points, (0, 0, 0.5), PLAIN)
+    if spoil == 'short palm':
+        bad.xyz[0] = bad.xyz[9] - (0.05, 0, 0)
+    else:
+        bad.xyz[7] = (0, 0, 40)
+    estimator = PoseEstimator(PoseConfig(), model)
+    assert estimator.update(bad, HandShape(betas, LENGTH)) is None
     assert estimator.lost
 
 

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from minimal_hand_core.tracking.wrist import (
+    DEPTH_SIGMA,
+    PLACE_SIGMA,
+    RANGE_SIGMA,
     WristError,
     honest_covariance,
     place_hand,
@@ -97,3 +100,37 @@ def test_rotation_covariance_is_bounded_and_pose_covariance_ordered():
     assert np.linalg.eigvalsh(rotation_covariance(np.zeros((5, 3)), 0.1)).max() <= np.pi**2 + 1e-9
     whole = pose_covariance(np.full((3, 3), 1.0), np.full((3, 3), 2.0))
     assert (whole[:3, :3] == 1).all() and (whole[3:, 3:] == 2).all() and (whole[:3, 3:] == 0).all()
+
+
+def widened(position, length_sigma, depth_sigma=None):
+    """Of honest_covariance: that of independent noise, the whole, and what was added along the ray and across it."""
+    root = np.random.default_rng(6).normal(size=(6, 6)) * 0.002
+    noise = root @ root.T
+    whole = honest_covariance(noise, position, length_sigma, depth_sigma)
+    added, ray = (whole - noise)[:3, :3], position / np.linalg.norm(position)
+    across = np.cross(ray, (0, 1, 0)) / np.linalg.norm(np.cross(ray, (0, 1, 0)))
+    assert added @ ray == pytest.approx((ray @ added @ ray) * ray, abs=1e-12), 'the ray is an axis of what is added'
+    return noise, whole, ray @ added @ ray, across @ added @ across
+
+
+@pytest.mark.parametrize('distance', [0.4, 0.8])
+def test_the_range_is_as_unsure_as_the_length_and_the_network(distance):
+    _, _, along, across = widened(np.array([0.3, -0.2, 0.9]) * distance / np.sqrt(0.94), 0.05)
+    assert across == pytest.approx(PLACE_SIGMA**2)
+    assert along - across == pytest.approx((0.05**2 + RANGE_SIGMA**2) * distance**2)
+
+
+@pytest.mark.parametrize('distance', [0.4, 0.8])
+def test_measured_depth_fixes_the_range_whatever_the_length(distance):
+    _, _, along, across = widened(np.array([0.3, -0.2, 0.9]) * distance / np.sqrt(0.94), 0.05, 0.004)
+    assert across == pytest.approx(PLACE_SIGMA**2)
+    assert along - across == pytest.approx(DEPTH_SIGMA**2 + 0.004**2)
+
+
+def test_every_turn_is_less_sure_than_independent_noise_says():
+    noise, whole, _, _ = widened(np.array([0.1, 0.0, 0.6]), 0.05)
+    assert (np.sqrt(np.diag(whole)[3:] / np.diag(noise)[3:]) > 1.5).all()
+    apart = ~np.eye(6, dtype=bool)
+    apart[:3, :3] = False
+    assert (whole[apart] == noise[apart]).all(), 'nothing that is added ties turns to each other or to the place'
+    assert (np.linalg.eigvalsh(whole) > 0).all()
