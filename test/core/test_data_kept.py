@@ -81,6 +81,17 @@ def test_intrinsics_and_mask_go_along():
     assert sample.mask.sum() == mask.sum() and sample.keypoints_px is uv
 
 
+def test_a_pixel_of_a_shrunk_mask_is_the_hand_if_most_of_it_is():
+    mask = np.zeros((16, 16), bool)
+    mask[:, :5] = True  # a quarter of the cut-out's second column
+    mask[:, 9:12] = True  # three quarters of its third
+    sample = Sample(
+        np.zeros((16, 16, 3), np.uint8), dots((8, 8), 6), None, np.ones(21, bool), None, None, 'x', mask=mask
+    )
+    part = Cutout(0, 0, 4).apply(sample, np.zeros((4, 4, 3), np.uint8))
+    assert part.mask.tolist() == [[True, False, True, False]] * 4
+
+
 def test_a_mask_is_cut_where_only_the_far_sides_are(tmp_path):
     uv = dots((100, 100), 50)
     path = tmp_path / 'picture.png'

@@ -52,6 +52,8 @@ def test_labels_come_back_by_value(tmp_path):
     assert (first.side, second.side) == ('left', None)
     assert first.weight > second.weight > 0
     assert first.weight_3d > second.weight_3d > 0
+    for hand in (first, second):
+        assert hand.weight_3d < 0.5 * hand.weight, 'their 3D is weaker still'
 
 
 def test_hands_of_one_picture_have_names_of_their_own(tmp_path):

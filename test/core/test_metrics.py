@@ -119,6 +119,21 @@ def test_distances_and_bones_are_those_of_the_plain_loops(seed, share):
                     assert math.isnan(bones[hand, k - 1])
 
 
+def test_a_bone_counts_where_both_ends_are_seen():
+    truth, visible = np.random.default_rng(1).normal(size=(1, 21, 3)), np.ones((1, 21), bool)
+    visible[0, [0, 6]] = False
+    errors = bone_length_errors(truth * np.where(visible[..., None], 1, 3), truth, visible)
+    unseen = {1, 5, 9, 13, 17, 6, 7}
+    assert {bone for bone in range(1, 21) if math.isnan(errors[0, bone - 1])} == unseen
+    assert np.nanmax(errors) == 0
+
+
+def test_an_error_of_just_the_threshold_is_right():
+    errors = np.array([[19.0, 20.0, 21.0, 22.0]])
+    assert pck(errors, 20.0) == 0.5
+    assert pck_curve(errors, [19.0, 20.0, 22.0]).mean.tolist() == [0.25, 0.5, 1.0]
+
+
 def test_thresholds_are_those_of_the_field():
     """20, 22.14…, 50 mm: an error of 35 mm is right at the last 8 of 15 thresholds, 7.5 of 14 steps."""
     assert pck_auc(np.full((3, 21), 35.0)) == pytest.approx(7.5 / 14)
