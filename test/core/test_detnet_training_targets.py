@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from minimal_hand_core.detnet.decode import decode
-from minimal_hand_core.detnet.losses import losses_3d, parent_directions, small_loss
+from minimal_hand_core.detnet.biomechanics import BiomechanicalLoss
+from minimal_hand_core.detnet.decode import DecodedHands, decode
+from minimal_hand_core.detnet.losses import losses_3d, parent_directions, refined_loss, small_loss
+from minimal_hand_core.detnet.map_loss import joint_loss
 from minimal_hand_core.detnet.output import DetNetOutput
 from minimal_hand_core.detnet.small import HEAT_MASS, SmallNet
 from minimal_hand_core.detnet.targets import delta_targets, heat_targets
@@ -102,6 +104,62 @@ def test_weights_switch_terms_off():
     assert torch.isfinite(none.total)
     nothing = small_loss(logits, uv, xyz, torch.zeros(2, 21), torch.zeros(2))
     assert float(nothing.total) == 0
+
+
+@pytest.mark.parametrize('loss', [small_loss, joint_loss])
+def test_joints_that_are_not_in_the_crop_teach_nothing_in_3d(loss):
+    uv, xyz, weight, weight_3d = _batch()
+    uv[0, 8:12] = 300.0
+    maps = DetNetOutput(*(torch.randn(2, c, 32, 32, generator=torch.Generator().manual_seed(1)) for c in (21, 63, 63)))
+    if loss is joint_loss:
+        maps = DetNetOutput(maps[0], *(part.unflatten(1, (21, 3)) for part in maps[1:]))
+    before = loss(maps, uv, xyz, weight, weight_3d)
+    other = xyz.clone()
+    other[0, 8:12] += 50.0
+    after = loss(maps, uv, other, weight, weight_3d)
+    torch.testing.assert_close(after.location, before.location)
+    in_crop, absent = uv.clone(), uv.clone()
+    in_crop[0, 8:12], absent[0] = 60.0, 300.0
+    assert loss(maps, in_crop, other, weight, weight_3d).location > 2 * before.location
+    assert loss(maps, absent, xyz, weight, torch.tensor([1.0, 0.0])).location == 0
+    # nor do they count as right: with one error everywhere, the mean is that error
+    still, even = DetNetOutput(*(torch.zeros_like(part) for part in maps)), torch.full_like(xyz, 0.3)
+    whole = loss(still, in_crop, even, weight, weight_3d).location
+    torch.testing.assert_close(loss(still, uv, even, weight, weight_3d).location, whole, rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize('loss', [small_loss, joint_loss])
+def test_the_biomechanical_term_counts_by_its_factor_and_for_labelled_joints(loss):
+    uv, xyz, weight, weight_3d = _batch()
+    chance = torch.Generator().manual_seed(1)
+    maps = DetNetOutput(*(torch.randn(2, c, 32, 32, generator=chance) for c in (21, 63, 63)))
+    if loss is joint_loss:
+        maps = DetNetOutput(maps[0], *(part.unflatten(1, (21, 3)) for part in maps[1:]))
+    limits = BiomechanicalLoss()
+
+    def terms(factor, weight=weight):
+        return loss(maps, uv, xyz, weight, weight_3d, biomechanics=limits, biomechanical_factor=factor)
+
+    none, some = terms(0.0), terms(0.25)
+    assert some.biomechanical > 0
+    torch.testing.assert_close(some.total - none.total, 0.25 * some.biomechanical, rtol=1e-3, atol=0)
+    unlabelled = weight.clone()
+    unlabelled[:, 1:] = 0.0
+    assert terms(1.0, unlabelled).biomechanical == 0, 'a wrist alone has no bones'
+
+
+def test_a_refiner_learns_from_joints_in_the_crop_alone():
+    uv, xyz, weight, weight_3d = _batch()
+    uv[0, 8:12] = 300.0
+    hands = DecodedHands(uv + 3.0, xyz + 0.2, torch.ones(2, 21))
+    before = refined_loss(hands, uv, xyz, weight, weight_3d)
+    astray = DecodedHands(hands.uv.clone(), hands.xyz.clone(), hands.confidence)
+    astray.uv[0, 8:12] += 500.0
+    torch.testing.assert_close(refined_loss(astray, uv, xyz, weight, weight_3d), before)
+    astray.xyz[0, 8:12] += 500.0
+    torch.testing.assert_close(refined_loss(astray, uv, xyz, weight, weight_3d), before)
+    astray.xyz[0, 2] += 500.0
+    assert refined_loss(astray, uv, xyz, weight, weight_3d) > 10 * before
 
 
 def test_an_absent_joint_is_taught_to_have_no_heat():

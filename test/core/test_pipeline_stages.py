@@ -11,7 +11,14 @@ from pipeline_hands import bare_hands, exact, hand_model, network_units
 
 from minimal_hand_core.data import open_dataset
 from minimal_hand_core.evaluation.array_file import ArrayFileError
-from minimal_hand_core.evaluation.pipeline import fit_shapes, lay_on, looks_mirrored, pose_hands
+from minimal_hand_core.evaluation.pipeline import (
+    FRAME_WEIGHT,
+    SHARED_WEIGHT,
+    fit_shapes,
+    lay_on,
+    looks_mirrored,
+    pose_hands,
+)
 from minimal_hand_core.evaluation.pipeline_files import (
     PipelineError,
     Shapes,
@@ -188,6 +195,17 @@ def test_sequences_are_told_by_folders():
     hands = exact(COUNT, noise=0.05, keys=keys)
     shapes = {per: ShapeStage(per=per).run(hands, hand_model()).betas for per in ('frame', 'folder', 'set')}
     assert [len(np.unique(betas, axis=0)) for betas in shapes.values()] == [COUNT, 2, 1]
+
+
+def test_a_shape_from_many_hands_is_drawn_less_to_the_mean_one():
+    hands, model = exact(COUNT), hand_model()
+    first = np.zeros(COUNT)
+    for per, weight, groups in (('frame', FRAME_WEIGHT, None), ('set', SHARED_WEIGHT, first)):
+        by_default = ShapeStage(per=per).run(hands, model)
+        told = fit_shapes(hands.xyz, model, groups=groups, weight=weight)
+        np.testing.assert_allclose(by_default.betas, told.betas, atol=1e-12)
+        assert by_default.recipe['weight'] == weight
+    assert SHARED_WEIGHT < FRAME_WEIGHT
 
 
 @pytest.mark.parametrize('method', SHAPE_METHODS)

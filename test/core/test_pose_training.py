@@ -14,6 +14,7 @@ from minimal_hand_core.pose import (
     local_from_absolute,
     solve_pose,
 )
+from minimal_hand_core.training import train_iknet
 from minimal_hand_core.training.posed_hands import NoiseConfig, PoseSampler, RestConfig
 from minimal_hand_core.training.recipe import ConfigError, read_recipe, recipe_from_dict
 from minimal_hand_core.training.run import CHECKPOINT
@@ -27,6 +28,7 @@ from minimal_hand_core.training.train_iknet import (
     main,
     train,
     train_step,
+    validate,
 )
 
 TINY = {
@@ -123,7 +125,35 @@ def test_a_run_that_stopped_continues_exactly(tmp_path):
         assert torch.equal(a, b), name
     rows = list(csv.DictReader((tmp_path / 'whole/metrics.csv').open()))
     assert [row['step'] for row in rows] == ['4'] and float(rows[0]['10mm_mm']) > 0
-    assert load_iknet(tmp_path / 'whole' / WEIGHTS).width == 16
+    saved = load_iknet(tmp_path / 'whole' / WEIGHTS)
+    assert saved.width == 16
+    saved, averaged, raw = (
+        torch.cat([part.detach() for part in network.parameters() if part.ndim == 1])
+        for network in (saved, whole.averaged, whole.model)
+    )
+    assert torch.equal(saved, averaged) and not torch.equal(saved, raw), 'matrices are rounded, norms and biases not'
+    scores = validate(whole.averaged.eval(), PoseSampler(VALIDATION_SEED, 500))
+    assert scores == {name: float(rows[0][name]) for name in scores}, 'and it is what is scored'
+
+
+def test_keypoints_count_by_their_factor(sampler):
+    run = IKNetRun(recipe_from_dict(IKNetConfig, {**TINY, 'keypoint_factor': 7.0}))
+    hands = sampler.batch(0, 8, QUIET)
+    loss = train_step(run, hands)
+    torch.testing.assert_close(loss.total, loss.rotation + 7.0 * loss.keypoint)
+
+
+def test_training_hands_are_not_those_of_the_validation(monkeypatch, tmp_path):
+    seeds = []
+
+    class Noted(PoseSampler):
+        def __init__(self, seed, pool):
+            seeds.append(seed)
+            super().__init__(seed, 20)
+
+    monkeypatch.setattr(train_iknet, 'PoseSampler', Noted)
+    train(recipe_from_dict(IKNetConfig, {**TINY, 'seed': VALIDATION_SEED}), tmp_path, stop_after=0)
+    assert len(set(seeds)) == 2
 
 
 def test_a_run_of_other_settings_is_refused(tmp_path):

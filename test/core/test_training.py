@@ -16,7 +16,7 @@ from minimal_hand_core.training.run import CHECKPOINT
 from minimal_hand_core.training.schedule import learning_rate
 from minimal_hand_core.training.state import RunState
 from minimal_hand_core.training.stream import CropStream
-from minimal_hand_core.training.train_detnet import WEIGHTS, main, train
+from minimal_hand_core.training.train_detnet import WEIGHTS, main, train, train_step
 
 TINY = {
     'steps': 4,
@@ -46,6 +46,11 @@ def test_a_run_that_stopped_continues_exactly(tiny, tmp_path):
     assert float(rows[0]['rendered_error']) > 0
     model = load_detnet(tmp_path / 'whole' / WEIGHTS)
     assert model.backbone == 'small' and not model.training
+    saved, averaged, raw = (
+        torch.cat([part.detach() for part in network.parameters() if part.ndim == 1])
+        for network in (model, whole.averaged, whole.model)
+    )
+    assert torch.equal(saved, averaged) and not torch.equal(saved, raw), 'matrices are rounded, norms and biases not'
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tiny):
@@ -54,6 +59,18 @@ def test_a_batch_depends_on_seed_and_step_alone(tiny):
     for key, value in CropStream(tiny)[3].items():
         assert torch.equal(value, again[3][key]), key
     assert not torch.equal(CropStream(tiny)[2]['images'], CropStream(tiny)[3]['images'])
+
+
+def test_a_step_heeds_the_recipes_clip_and_the_factor_of_the_biomechanics():
+    how = {**TINY, 'clip': 0.01, 'resolution': 32}
+    batch, losses = CropStream(config_from_dict(how))[0], []
+    for factor in (0.5, 1.5):
+        state = RunState(config_from_dict({**how, 'biomechanical': factor}))
+        losses.append([float(part.detach()) for part in train_step(state, batch)[:5]])
+        gradients = [part.grad for part in state.model.parameters() if part.grad is not None]
+        assert torch.nn.utils.get_total_norm(gradients) == pytest.approx(0.01, rel=1e-3)
+    (once, *_, biomechanical), (thrice, *_) = losses
+    assert thrice - once == pytest.approx(biomechanical, rel=1e-3) and biomechanical > 0
 
 
 def test_a_failed_save_keeps_the_one_before(tiny, tmp_path, monkeypatch):
