@@ -131,6 +131,25 @@ def test_rectified_counts_for_the_camera_info_that_is_there(
     assert studio.show(camera, NOISE).k[0] == (90 if model == 'plumb_bob' else 0)
 
 
+def test_a_picture_has_the_camera_info_of_its_stamp_or_else_the_newest(run_here: Callable, peer, weights: Path) -> None:
+    studio = Studio(run_here, peer, weights)
+    camera, infos = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(CameraInfo, 'camera_info')
+    for number, focal in ((50_000, 80.0), (60_000, 95.0)):
+        info = lens()
+        info.header, info.k[0] = header(number), focal
+        infos.publish(info)
+    while len(studio.here.node.work.input._infos) < 2:
+        studio.show(camera, NOISE)
+    assert studio.show(camera, NOISE).k[0] == 95
+    for _ in range(20):
+        studio.number = 49_999
+        found = studio.show(camera, NOISE)
+        if studio.number == 50_000:  # seen at the first go
+            break
+    assert found.header == header(50_000) and found.k[0] == 80
+    assert studio.show(camera, NOISE).k[0] == 95
+
+
 def test_binned_pictures_have_the_camera_of_what_is_sent(run_here: Callable, peer, weights: Path) -> None:
     studio = Studio(run_here, peer, weights)
     camera, infos = peer.talk(Image, 'image_raw', pictures(reliable=True)), peer.talk(CameraInfo, 'camera_info')

@@ -9,11 +9,16 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from builtin_interfaces.msg import Time  # noqa: E402
-from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
 from minimal_hand_ros import backlog, qos, stamps  # noqa: E402
+from minimal_hand_ros.diagnostics import Report, status_message  # noqa: E402
 from minimal_hand_ros.drops import MAX_REASONS, OTHERS, DropCounter  # noqa: E402
+from minimal_hand_ros.health import Level  # noqa: E402
+
+BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 
 
 @pytest.mark.parametrize('nanoseconds', [0, 1, 999_999_999, 1_000_000_000, 1_763_841_600_123_456_789])
@@ -79,6 +84,51 @@ def test_where_time_is_simulated_the_last_header_grows_old_with_it(monkeypatch: 
 )
 def test_reliability_follows_the_publishers(offered: list[ReliabilityPolicy], reliable: bool) -> None:
     assert qos.should_be_reliable(offered) is reliable
+
+
+@pytest.mark.parametrize(
+    ('offers', 'latched'),
+    [
+        ([], False),
+        ([qos.LATCHED], True),
+        ([qos.LATCHED, qos.LATCHED_CAMERA_INFO], True),
+        ([qos.LATCHED, qos.RESULTS], False),
+        ([qos.pictures(reliable=False)], False),
+        ([QoSProfile(depth=1, reliability=BEST_EFFORT, durability=DurabilityPolicy.TRANSIENT_LOCAL)], False),
+    ],
+)
+def test_a_topic_is_latched_where_each_publisher_keeps_its_message(offers: list[QoSProfile], latched: bool) -> None:
+    node = SimpleNamespace(
+        resolve_topic_name=lambda topic: topic,
+        get_publishers_info_by_topic=lambda topic: [SimpleNamespace(qos_profile=offer) for offer in offers],
+    )
+    assert qos.are_latched(node, 'camera_info') is latched
+
+
+def test_each_topic_is_heard_by_whom_it_is_for() -> None:
+    """Reliable subscribers hear no best-effort publisher, and latched ones none that keeps nothing."""
+    for results in (qos.RESULTS, qos.LATEST, qos.WAITING, qos.TRANSFORMS, qos.LATCHED, qos.pictures(reliable=True)):
+        assert results.reliability == ReliabilityPolicy.RELIABLE
+    for open_to_all in (qos.NEWEST, qos.CAMERA_INFO, qos.pictures(reliable=False)):
+        assert open_to_all.reliability == BEST_EFFORT
+    for kept in (qos.LATCHED, qos.LATCHED_CAMERA_INFO):
+        assert kept.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    assert qos.NEWEST.depth == qos.LATEST.depth == qos.LATCHED.depth == qos.pictures(reliable=True).depth == 1
+
+
+@pytest.mark.parametrize(
+    ('level', 'wanted'),
+    [
+        (Level.OK, DiagnosticStatus.OK),
+        (Level.WARN, DiagnosticStatus.WARN),
+        (Level.ERROR, DiagnosticStatus.ERROR),
+        (Level.STALE, DiagnosticStatus.STALE),
+    ],
+)
+def test_a_report_is_a_status_of_its_level(level: Level, wanted: bytes) -> None:
+    status = status_message('/cell/tracker', Report(level, 'as it is', {'rate': '30.0'}))
+    assert (status.level, status.name, status.message) == (wanted, 'cell/tracker: hand tracking', 'as it is')
+    assert [(value.key, value.value) for value in status.values] == [('rate', '30.0')]
 
 
 def test_how_many_messages_may_wait() -> None:
