@@ -16,9 +16,9 @@ from minimal_hand_core.data.films import DEFAULT_RATE, plausible_rate
 from minimal_hand_core.data.picture_messages import encode_jpeg
 from minimal_hand_core.data.rendered import rendered_hand_length
 from minimal_hand_core.data.sources import SourceError, open_source
-from minimal_hand_core.data.stream import pictures
+from minimal_hand_core.data.stream import FIELD_OF_VIEW, pictures
 from minimal_hand_core.offline import TrackOptions, open_input
-from minimal_hand_core.tracking import CameraError, PictureError
+from minimal_hand_core.tracking import CameraError, CameraModel, PictureError
 
 
 @pytest.fixture
@@ -385,3 +385,30 @@ def test_pictures_of_a_webcam_have_the_time_at_which_they_came(
     monkeypatch.setattr(sources.time, 'monotonic', lambda: clock[0])
     assert [picture.stamp for picture in pictures('0', 3)] == pytest.approx([0.25, 0.75, 1.0])
     assert 'webcam 0 gave no picture' in caplog.text
+
+
+def test_a_picture_that_cannot_be_read_leaves_a_gap_in_time(tmp_path: Path, picture: np.ndarray) -> None:
+    for name in ('0.png', '2.png', '3.png'):
+        cv2.imwrite(str(tmp_path / name), picture)
+    (tmp_path / '1.png').write_bytes(b'no picture')
+    rate = open_source(str(tmp_path), loop=False).rate
+    shown = list(pictures(str(tmp_path)))
+    assert [round(each.stamp * rate) for each in shown] == [0, 2, 3]
+    assert len(list(pictures(str(tmp_path), 2))) == 2
+
+
+def test_intrinsics_that_are_given_go_before_others(
+    tmp_path: Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(tmp_path / '0.png'), picture)
+    camera = CameraModel(64, 48, [70, 0, 31, 0, 70, 22, 0, 0, 1], [])
+    (found,) = pictures(str(tmp_path), camera=camera)
+    assert found.camera is camera
+    (assumed,) = pictures(str(tmp_path))
+    across = 2 * np.degrees(np.arctan(32 / assumed.camera.k[0, 0]))
+    assert across == pytest.approx(FIELD_OF_VIEW)
+    with pytest.raises(CameraError, match='64×48'):
+        list(pictures(str(tmp_path), camera=CameraModel(640, 480, camera.k, [])))
+    monkeypatch.setattr(sources.FolderSource, 'camera', assumed.camera)
+    assert next(pictures(str(tmp_path))).camera is assumed.camera, 'its own'
+    assert next(pictures(str(tmp_path), camera=camera)).camera is camera

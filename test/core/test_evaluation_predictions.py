@@ -10,7 +10,7 @@ from perfect_predictions import TIPS, made_up
 from minimal_hand_core.data import Sample, open_dataset
 from minimal_hand_core.detnet import DetNet
 from minimal_hand_core.evaluation.array_file import ArrayFileError
-from minimal_hand_core.evaluation.crops import CROPS, first_look, followed_look
+from minimal_hand_core.evaluation.crops import CROPS, first_look, followed_look, second_look
 from minimal_hand_core.evaluation.peer_files import (
     peer_datasets,
     read_peer,
@@ -138,6 +138,12 @@ def test_hands_of_unknown_side_are_looked_at_as_the_one_that_is_surer(rng):
     for i in range(9):
         np.testing.assert_allclose(found.uv[i], oracle.uv[i], atol=1.0)
         np.testing.assert_allclose(found.xyz[i], oracle.xyz[i], atol=1e-6)
+
+
+def test_a_second_look_is_round_what_was_seen_and_never_wider_than_the_first():
+    uv, first = np.array([[100.0, 100.0], [180.0, 150.0]]), Crop((150, 140), 200)
+    assert second_look(uv, first) == Crop((140, 125), 120)
+    assert second_look(uv, Crop((150, 140), 100)) == Crop((140, 125), 100)
 
 
 def test_tips_alone_are_looked_at_twice(rng):

@@ -15,6 +15,7 @@ from minimal_hand_core.detnet.axes import CAMERA, VIEW
 from minimal_hand_core.evaluation.absolute import place_hands
 from minimal_hand_core.evaluation.protocols import PROTOCOLS, ProtocolError, find_protocol
 from minimal_hand_core.evaluation.scores import CURVE_MM, score, score_pixels
+from minimal_hand_core.evaluation.view import rays
 from minimal_hand_core.tracking.camera import CameraModel, view_rotation
 from minimal_hand_core.tracking.wrist import place_hand
 
@@ -79,6 +80,14 @@ def test_a_faultless_network_is_placed_in_space(name, samples):
     larger = score(_in_view_axes(hands.with_xyz(1.1 * hands.xyz)), 'absolute')
     expected = 0.1 * 1000 * np.linalg.norm(hands.true_m, axis=2).mean()
     assert larger.mean_mm == pytest.approx(expected, rel=0.01)
+
+
+def test_rays_of_many_pictures_are_those_of_their_cameras(rng):
+    k = np.tile([[600.0, 4.0, 320.0], [0.0, 590.0, 240.0], [0.0, 0.0, 1.0]], (3, 1, 1)) + np.triu(rng.random((3, 3, 3)))
+    k[:, 2] = (0, 0, 1)
+    uv = rng.uniform(0, 400, (3, 21, 2))
+    for found, matrix, pixels in zip(rays(uv, k), k, uv, strict=True):
+        np.testing.assert_allclose(found, CameraModel(0, 0, matrix, []).normalize(pixels), atol=1e-12)
 
 
 def _in_view_axes(hands):

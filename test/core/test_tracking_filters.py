@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from minimal_hand_core.tracking import PoseConfig
 from minimal_hand_core.tracking.filters import Kalman, OneEuro
+from minimal_hand_core.tracking.steady import Steady
 
 
 def run(one_euro, values, stamps):
@@ -150,3 +152,19 @@ def test_parameters_change_without_a_jump(make, settings):
 def test_bad_kalman_parameters_are_named(name, value):
     with pytest.raises(ValueError, match=f'{name} is {value}'):
         Kalman(**{name: value})
+
+
+@pytest.mark.parametrize('kind', ['one_euro', 'kalman'])
+@pytest.mark.parametrize(
+    ('part', 'shape', 'noise'), [('xyz', (21, 3), 0.02), ('points', (21, 3), 0.02), ('wrist', (3,), 1e-3)]
+)
+def test_all_that_is_said_of_a_hand_is_steadied(kind, part, shape, noise):
+    chance, steady = np.random.default_rng(2), Steady(PoseConfig(filter=kind))
+    said = 0.5 + noise * chance.normal(size=(90, *shape))
+    found = np.array([getattr(steady, part)(value, i / 30) for i, value in enumerate(said)])
+    assert found[30:].std(axis=0).mean() < 0.5 * said[30:].std(axis=0).mean()
+    for other in {'xyz', 'points', 'wrist'} - {part}:
+        fresh = np.ones(3) if other == 'wrist' else np.ones((21, 3))
+        assert (getattr(steady, other)(fresh, 3.0) == 1).all(), 'each by a filter of its own'
+    steady.reset()
+    assert (getattr(steady, part)(said[0], 3.1) == said[0]).all()
