@@ -271,6 +271,23 @@ def test_one_interface(network, hands):
     )
 
 
+def test_limits_hold_what_the_network_says_unless_they_are_off(hands):
+    template = hands['5mm'].template[:4]
+    axes = JointAxes.from_keypoints(template)
+    bent = rotations_from_angles(np.tile(ANATOMICAL_LIMITS[:, 1] + 0.3, (4, 1)), axes)
+
+    class Wild:
+        def solve(self, template, target, side):
+            return bent
+
+    for limits, beyond in ((True, 0.0), (False, 0.3)):
+        solver = PoseSolver('iknet', limits=limits)
+        solver._network = Wild()
+        for known in (axes, None):
+            angles = joint_angles(solver(template, template, known), axes)
+            np.testing.assert_allclose(angles - ANATOMICAL_LIMITS[:, 1], beyond, atol=1e-6)
+
+
 def test_unknown_choices_are_named(tmp_path):
     with pytest.raises(ValueError, match="pose method is 'magic'; give one of aik, iknet"):
         check_pose_method('magic')

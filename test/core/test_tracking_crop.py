@@ -64,6 +64,25 @@ def test_a_fine_checkerboard_becomes_grey(side, angle):
     assert np.abs(inside - 127.5).max() < 8
 
 
+@pytest.mark.parametrize('side', [300, 420, 900])
+@pytest.mark.parametrize('angle', [0.0, 0.7])
+def test_all_of_a_crop_is_of_the_picture_to_its_corners(side, angle):
+    x, y = np.meshgrid(np.arange(1600.0), np.arange(1400.0))
+    picture = np.repeat((x / 10 + y / 20)[..., None], 3, axis=2).round().astype(np.uint8)
+    crop = Crop((800.3, 700.6), side, angle)
+    u, v = np.meshgrid(np.arange(128), np.arange(128))
+    there = crop.to_image(np.stack([u, v], axis=-1))
+    expected = there[..., 0] / 10 + there[..., 1] / 20
+    assert np.abs(crop.extract(picture)[..., 0] - expected).max() < 1.6
+
+
+def test_stripes_finer_than_the_pixels_of_a_wide_crop_become_grey():
+    picture = np.zeros((900, 900, 3), np.uint8)
+    picture[:, np.arange(900) % 4 < 2] = 255
+    inner = Crop((450, 450), 700).extract(picture)[4:-4, 4:-4]
+    assert inner.std() < 12 and inner.mean() == pytest.approx(127, abs=4)
+
+
 def test_beyond_the_border_is_padding():
     picture = np.full((100, 100, 3), 255, np.uint8)
     crop = Crop((0.0, 0.0), 128).extract(picture)
