@@ -150,8 +150,8 @@ def calibration_of_another_size(folder: Path) -> dict[str, object]:
         (broken_pictures, 'broken: none of its 1 pictures can be read'),
         (lambda folder: {'source': folder / 'a.png', 'camera_info': folder / 'no.yaml'}, 'no.yaml cannot be read'),
         (calibration_of_another_size, 'picture is 64×48, its intrinsics are for 640×48'),
-        (lambda folder: {'rate': 'fast'}, "parameter 'rate' is 'fast': give a number from 0 to 240"),
-        (lambda folder: {'rate': 1000}, "parameter 'rate' is 1000: give a number from 0 to 240"),
+        (lambda folder: {'rate': 'fast'}, "parameter 'rate' is 'fast': give a number from 0 to 1000"),
+        (lambda folder: {'rate': 2000}, "parameter 'rate' is 2000: give a number from 0 to 1000"),
         (lambda folder: {'side': 'both'}, "parameter 'side' is 'both': give one of right, left"),
     ],
 )

@@ -78,8 +78,8 @@ def test_ranges_are_those_of_the_core(make_node: Callable[..., Node], load) -> N
 @pytest.mark.parametrize(
     ('load', 'name', 'value', 'said'),
     [
-        (settings.load_camera_settings, 'rate', -1.0, "'rate' is -1.0: give a number from 0 to 240"),
-        (settings.load_camera_settings, 'rate', 500, "'rate' is 500: give a number from 0 to 240"),
+        (settings.load_camera_settings, 'rate', -1.0, "'rate' is -1.0: give a number from 0 to 1000"),
+        (settings.load_camera_settings, 'rate', 5000, "'rate' is 5000: give a number from 0 to 1000"),
         (settings.load_camera_settings, 'rate', 'fast', "'rate' is 'fast': give a number"),
         (settings.load_camera_settings, 'rate', float('nan'), "'rate' is nan"),
         (settings.load_camera_settings, 'loop', 'maybe', "'loop' is 'maybe': give true or false"),
