@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from minimal_hand_core.errors import one_line
 from minimal_hand_core.pose import ANGLE_NAMES
 from minimal_hand_core.robots import config_values as values
 from minimal_hand_core.robots.config_values import RetargetConfigError
@@ -68,8 +69,8 @@ class LinkVectors:
         keypoints: (K, 2) int64, from and to.
         scales: (K,) how much longer the robot's vector is.
         weights: (K,) above 0.
-        fingers, palm: axes of the base along which straight fingers point, and which the palm faces.
-        base: link in whose frame vectors are compared; the root of the part that is commanded.
+        fingers, palm: axes of the root of RetargetConfig.robot, in whose frame vectors are compared: that along which
+            straight fingers point, and that which the palm faces.
         smoothness: how strongly the joints keep to their last positions, m² per rad².
         huber: metres; a vector that misses by more counts linearly.
     """
@@ -80,7 +81,6 @@ class LinkVectors:
     weights: np.ndarray
     fingers: str
     palm: str
-    base: str
     smoothness: float = 1e-4
     huber: float = 0.02
 
@@ -130,7 +130,7 @@ def read_retarget_config(
         reason = error.strerror if isinstance(error, OSError) else 'not a text file'
         raise RetargetConfigError(f'retargeting file {file} cannot be read: {reason}') from None
     except yaml.YAMLError as error:
-        raise RetargetConfigError(f'retargeting file {file} is not YAML: {" ".join(str(error).split())}') from None
+        raise RetargetConfigError(f'retargeting file {file} is not YAML: {one_line(error)}') from None
     try:
         return _build(values.names(tree, 'the file'), file.parent, urdf, method)
     except RetargetConfigError as error:
@@ -165,18 +165,27 @@ def _build(tree: dict[str, Any], folder: Path, urdf: Any, method: str | None) ->
         raise RetargetConfigError(f"'dex.type' is {dex_type!r}; give one of {', '.join(DEX_TYPES)}")
     direct = tuple(_joint_map(robot, *item) for item in values.names(tree.get('direct') or {}, 'direct').items())
     vectors = _vectors(robot, values.names(tree['vectors'], 'vectors')) if tree.get('vectors') else None
+    frame = carrier = robot.links[0]
+    if vectors is not None:
+        frame, carrier = _base(robot, vectors, tree['vectors'].get('base'))
     if chosen == 'direct':
-        vectors, base = None, robot.links[0]
+        vectors, frame = None, robot.links[0]
         joints = _joints(robot, tree.get('joints'), tuple(item.joint for item in direct))
         for item in direct:
             if item.joint not in joints:
                 raise RetargetConfigError(f"'direct.{item.joint}' follows something, but 'joints' does not name it")
     else:
-        assert vectors is not None
-        direct, base = (), vectors.base
-        joints = _commanded_by_vectors(robot, vectors, tree)
+        direct = ()
+        joints = _joints(robot, tree.get('joints'), joints_below(robot, carrier))
+        hanging = joints_below(robot, frame)
+        for joint in joints:
+            if joint not in hanging:
+                raise RetargetConfigError(
+                    f"'joints': {joint!r} does not hang on {frame!r}, in whose frame vectors are compared; "
+                    "leave it out, or give a link further up as 'vectors.base'"
+                )
     rest, speeds = _rest(robot, tree.get('rest')), _speeds(robot, tree.get('max_speed'))
-    part = part_of(robot, base, joints, rest)
+    part = part_of(robot, frame, joints, rest)
     if vectors is not None and not moves_any(part, vectors.links):
         raise RetargetConfigError("'vectors.links': no commanded joint moves any of these links against another")
     kept = [robot.names.index(name) for name in part.names]
@@ -195,34 +204,21 @@ def _joints(robot: Robot, given: Any, otherwise: tuple[str, ...]) -> tuple[str, 
     return tuple(robot.names[values.look_up(robot.index_of, joint, 'joints')] for joint in given)
 
 
-def _commanded_by_vectors(robot: Robot, vectors: LinkVectors, tree: dict[str, Any]) -> tuple[str, ...]:
-    """Those that `joints` names, or all that hang on the base, or on the common link where that is further down."""
-    below = joints_below(robot, vectors.base)
-    if 'base' in tree['vectors']:
-        otherwise = below
-    else:
-        otherwise = joints_below(robot, common_link(robot, [link for pair in vectors.links for link in pair]))
-    joints = _joints(robot, tree.get('joints'), otherwise)
-    for joint in joints:
-        if joint not in below:
-            raise RetargetConfigError(
-                f"'joints': {joint!r} does not hang on {vectors.base!r}, in whose frame vectors are compared; "
-                "leave it out, or give a link further up as 'vectors.base'"
-            )
-    return joints
+def _base(robot: Robot, vectors: LinkVectors, given: Any) -> tuple[str, str]:
+    """The link in whose frame vectors are compared, and the one on which those joints hang that they command.
 
-
-def _base(robot: Robot, given: Any, links: list[str]) -> str:
-    """The link in whose frame vectors are compared: the root, unless something that moves carries them all."""
-    common = common_link(robot, links)
+    Both are the link given. Else the latter is the lowest that carries all, and the former the root where nothing moves
+    that against it.
+    """
+    common = common_link(robot, [link for pair in vectors.links for link in pair])
     if given is None:
-        return robot.links[0] if is_carried_rigidly(robot, common) else common
+        return robot.links[0] if is_carried_rigidly(robot, common) else common, common
     values.look_up(robot.link_index, given, 'vectors.base')
     if common_link(robot, [common, given]) != given:
         raise RetargetConfigError(
             f"'vectors.base' is {given!r}, which does not carry {common!r}; give a link that does"
         )
-    return str(given)
+    return given, given
 
 
 def _rest(robot: Robot, given: Any) -> np.ndarray:
@@ -313,7 +309,6 @@ def _vectors(robot: Robot, tree: dict[str, Any]) -> LinkVectors:
         np.array(weights),
         str(axes['fingers']),
         str(axes['palm']),
-        _base(robot, tree.get('base'), [link for pair in links for link in pair]),
         values.number(tree.get('smoothness', LinkVectors.smoothness), 'vectors.smoothness', above=0.0),
         values.number(tree.get('huber', LinkVectors.huber), 'vectors.huber', above=0.0),
     )

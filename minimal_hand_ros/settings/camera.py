@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from minimal_hand_core.data.films import DEFAULT_RATE, FASTEST
 from minimal_hand_ros.parameters import ParameterLoader
 from minimal_hand_ros.settings.common import DEFAULT_FRAME, load_model, load_side, load_threads
 
@@ -35,7 +36,9 @@ def load_camera_settings(load: ParameterLoader) -> CameraSettings:
             "'rendered', a webcam's index, or the path of a picture, a folder of pictures, a video or a recording",
             may_be_empty=False,
         ),
-        rate=load.number('rate', 0.0, 0.0, 1000.0, 'pictures per second; 0: those of the film, 30 of a folder'),
+        rate=load.number(
+            'rate', 0.0, 0.0, FASTEST, f'pictures per second; 0: those of the film, {DEFAULT_RATE:g} of a folder'
+        ),
         loop=load.flag('loop', True, 'start over at the end of a file or folder'),
         hold=load.integer('hold', 1, 1, 10000, 'how often each picture of a folder is published before the next one'),
         frame_id=load.text(
