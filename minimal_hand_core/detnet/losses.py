@@ -68,11 +68,14 @@ def small_loss(
     """
     heat, delta, location = at_least_float32(logits[0]), *logits[1:]
     b = heat.shape[0]
-    _, share, present = places(uv, heat)
+    place = places(uv, heat)
 
     flat = heat.reshape(b, NUM_KEYPOINTS, -1)
     log_share = functional.log_softmax(torch.cat([flat, torch.zeros_like(flat[..., :1])], dim=-1), dim=-1)
-    cross = -(share.reshape(b, NUM_KEYPOINTS, -1) * log_share[..., :-1]).sum(-1) - (1 - present) * log_share[..., -1]
+    cross = (
+        -(place.share.reshape(b, NUM_KEYPOINTS, -1) * log_share[..., :-1]).sum(-1)
+        - (1 - place.present) * log_share[..., -1]
+    )
     heat_loss = weighted_mean(cross, weight, least=1e-6)
 
     locations, deltas = (maps.unflatten(1, (NUM_KEYPOINTS, 3)) for maps in (location, delta))
@@ -81,23 +84,35 @@ def small_loss(
         locations,
         deltas,
         xyz,
-        (share, present),
-        (weight, weight_3d),
-        (delta_factor, location_factor, biomechanical_factor),
-        biomechanics,
+        place,
+        weight,
+        weight_3d,
+        delta_factor=delta_factor,
+        location_factor=location_factor,
+        biomechanics=biomechanics,
+        biomechanical_factor=biomechanical_factor,
     )
 
 
-def places(uv: Tensor, heat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the joints uv (B, 21, 2) lie on heat maps (B, 21, h, h).
+class Places(NamedTuple):
+    """Where joints lie on heat maps.
 
-    Returns:
-        target (B, 21, h, h); share (B, 21, h, h), the same with the sum 1 per joint; present (B, 21), 1 for joints in
-        the crop, 0 for others, whose target and share are 0.
+    Attributes:
+        target: (B, 21, h, h) the map that is wanted.
+        share: (B, 21, h, h) the same with the sum 1 per joint.
+        present: (B, 21) 1 for joints in the crop, 0 for others, whose target and share are 0.
     """
+
+    target: Tensor
+    share: Tensor
+    present: Tensor
+
+
+def places(uv: Tensor, heat: Tensor) -> Places:
+    """Of joints uv (B, 21, 2), in pixels of the crop, on heat maps (B, 21, h, h)."""
     target = heat_targets(uv, size=heat.shape[-1])
     mass = target.sum(dim=(-2, -1), keepdim=True)
-    return target, target / mass.clamp_min(1e-6), (mass > 0).to(heat.dtype)[..., 0, 0]
+    return Places(target, target / mass.clamp_min(1e-6), (mass > 0).to(heat.dtype)[..., 0, 0])
 
 
 def with_3d(
@@ -105,23 +120,26 @@ def with_3d(
     locations: Tensor,
     deltas: Tensor,
     xyz: Tensor,
-    place: tuple[Tensor, Tensor],
-    weights: tuple[Tensor, Tensor],
-    factors: tuple[float, float, float],
+    place: Places,
+    weight: Tensor,
+    weight_3d: Tensor,
+    *,
+    delta_factor: float,
+    location_factor: float,
     biomechanics: BiomechanicalLoss | None,
+    biomechanical_factor: float,
 ) -> DetNetLoss:
     """A loss of heat maps together with those of the 3D maps.
 
     Args:
         heat_loss: scalar.
         locations, deltas, xyz: as of losses_3d.
-        place: share and present of `places`.
-        weights: (B, 21) of the 2D and (B,) of the 3D labels.
-        factors: of delta, location and biomechanical loss.
+        place: of `places`.
+        weight, weight_3d: (B, 21) of the 2D and (B,) of the 3D labels.
+        delta_factor, location_factor, biomechanical_factor: of each loss in the sum.
         biomechanics: as of small_loss.
     """
-    (share, present), (weight, weight_3d) = place, weights
-    delta_factor, location_factor, biomechanical_factor = factors
+    _, share, present = place
     # only where the joint is in the crop is there a place to read it
     location_loss, delta_loss = losses_3d(locations, deltas, xyz, share, weight_3d[:, None] * present)
     total = heat_loss + delta_factor * delta_loss + location_factor * location_loss

@@ -42,17 +42,20 @@ def joint_loss(
         biomechanics: adds its loss of the located hands, times biomechanical_factor; None leaves the term out.
     """
     heat, deltas, locations = at_least_float32(output.heatmaps), *output[1:]
-    target, share, present = places(uv, heat)
-    heat_loss = weighted_mean((heat - target).square().sum(dim=(-2, -1)), weight, least=1e-6)
+    place = places(uv, heat)
+    heat_loss = weighted_mean((heat - place.target).square().sum(dim=(-2, -1)), weight, least=1e-6)
     return with_3d(
         heat_loss,
         locations,
         deltas,
         xyz,
-        (share, present),
-        (weight, weight_3d),
-        (delta_factor, location_factor, biomechanical_factor),
-        biomechanics,
+        place,
+        weight,
+        weight_3d,
+        delta_factor=delta_factor,
+        location_factor=location_factor,
+        biomechanics=biomechanics,
+        biomechanical_factor=biomechanical_factor,
     )
 
 
